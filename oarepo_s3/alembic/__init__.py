@@ -1,0 +1,4 @@
+# SPDX-FileCopyrightText: 2026 CESNET z.s.p.o.
+# SPDX-License-Identifier: MIT
+
+"""Recipes of the tables, for Alembic."""

@@ -1,0 +1,161 @@
+# SPDX-FileCopyrightText: 2026 CESNET z.s.p.o.
+# SPDX-License-Identifier: MIT
+
+"""End an upload without a file: at the store first, then in the record, the quota and the row at once."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+from ..errors import StoreError, StoreRetryLater, StoreUploadGone, UploadBusy, UploadCompleted
+from . import files, sessions
+from .context import Context
+from .models import Upload
+from .states import ENDED, Event, State
+
+IN_FLIGHT = timedelta(minutes=15)
+"""How long a part whose URL has expired may still be on its way: stores check a URL when the request begins."""
+
+LEASE = timedelta(minutes=5)
+"""How long a row that somebody is clearing away is left alone by others."""
+
+CLEARING_ROUNDS = 3
+"""How often an upload is aborted until the store no longer lists it: a part in flight brings it back."""
+
+
+class Aborter:
+    """Aborts, expires and abandons uploads."""
+
+    def __init__(self, context: Context) -> None:
+        """Work with this context."""
+        self._context = context
+
+    def abort(self, upload: Upload, actor: str | None, reason: str | None = None) -> Upload:
+        """Abort an upload that is opening or open; one that has ended without a file is answered as it is.
+
+        :raises UploadCompleted: it is completed.
+        :raises UploadBusy: it is completing, or has changed under our hands.
+        :raises StoreError: the store could not be asked; the upload stays aborting, and a sweep goes on with it.
+        """
+        if upload.state is State.COMPLETED:
+            raise UploadCompleted("The upload is completed; delete the file instead.")
+        if upload.state is State.COMPLETING:
+            raise UploadBusy("The upload is being completed.", retry_after=5)
+        if upload.state in ENDED:
+            return upload
+        if upload.state is not State.ABORTING:
+            self._context.announcer.before("abort", upload)
+            upload = self.begin(upload, Event.ABORT, actor, reason)
+        return self.finish(upload)
+
+    def begin(self, upload: Upload, event: Event, actor: str | None = None, reason: str | None = None) -> Upload:
+        """Decide that the upload is over; from here on nobody can complete it.
+
+        :raises UploadBusy: another request was first.
+        """
+        try:
+            with sessions.transaction() as session:
+                return self.begin_within(session, upload, event, actor, reason)
+        except sessions.Superseded:
+            raise UploadBusy("Another request has just changed the upload.", retry_after=1) from None
+
+    def begin_within(
+        self, session: sessions.AnySession, upload: Upload, event: Event, actor: str | None, reason: str | None
+    ) -> Upload:
+        """The same inside the caller's transaction.
+
+        :raises Superseded: another worker was first.
+        """
+        now = self._context.clock()
+        return sessions.advance(
+            session, upload, event, now, actor=actor, reason=reason, due_at=now + LEASE, ending=event
+        )
+
+    def finish(self, upload: Upload) -> Upload:
+        """Clear the store, then record, quota and row; whoever does it last finds it done."""
+        self.clear_store(upload)
+        return self.finish_rows(upload)
+
+    def finish_rows(self, upload: Upload) -> Upload:
+        """Take the pending file back, now that the store holds nothing of it any more."""
+        now = self._context.clock()
+        try:
+            with sessions.transaction() as session:
+                files.lock_bucket(session, upload.bucket_id)
+                ended = sessions.advance(session, upload, Event.ABORTED, now, **self._recheck(upload), error=None)
+                files.release(session, upload)
+                for owner in self._context.owners(upload.owner):
+                    owner.released(session, upload)
+        except sessions.Superseded:
+            return self._current(upload)
+        self._context.announcer.after("expire" if upload.ending == Event.EXPIRE else "abort", ended)
+        return ended
+
+    def clear_away(self, upload: Upload) -> None:
+        """End an upload that holds a key although its time is over, or go on with one that somebody has begun to."""
+        if upload.state is State.OPEN:
+            upload = self.begin(upload, Event.EXPIRE)
+        self.finish(upload)
+
+    def fail_opening(self, upload: Upload, error: StoreError, actor: str | None) -> None:
+        """The store did not open it: take the pending file back, unless another request has gone on with it."""
+        now = self._context.clock()
+        try:
+            with sessions.transaction() as session:
+                if upload.may_have_strays:  # an earlier call may have opened one: the sweep has to look
+                    sessions.advance(
+                        session, upload, Event.ABANDON, now, actor=actor, reason=error.code, due_at=now,
+                        ending=Event.ABANDON,
+                    )  # fmt: skip
+                    return
+                files.lock_bucket(session, upload.bucket_id)
+                failed = sessions.advance(
+                    session, upload, Event.OPEN_REFUSED, now, actor=actor, reason=error.code, due_at=None
+                )
+                files.release(session, failed)
+                for owner in self._context.owners(upload.owner):
+                    owner.released(session, failed)
+        except sessions.Superseded:
+            return  # another request got through to the store: the upload is its own now
+
+    def clear_store(self, upload: Upload) -> None:
+        """Abort everything that the store holds of the upload, and see that it is gone.
+
+        :raises StoreError: the store could not be asked, or still holds parts.
+        """
+        store = self._context.store
+        for _ in range(CLEARING_ROUNDS):
+            for s3_upload_id in set(self._at_store(upload)):
+                store.abort_upload(upload.s3_bucket, upload.s3_key, s3_upload_id)
+            if not self._still_there(upload):
+                break
+        else:
+            raise StoreRetryLater("Parts keep arriving for an upload that was aborted.")
+        if upload.claims:  # somebody asked to join the parts: that call may have had its effect after all
+            store.delete_object(upload.s3_bucket, upload.s3_key)
+
+    def _at_store(self, upload: Upload) -> Iterator[str]:
+        if upload.s3_upload_id is not None:
+            yield upload.s3_upload_id
+        if upload.s3_upload_id is None or upload.may_have_strays:
+            listed = self._context.store.list_uploads(upload.s3_bucket, upload.s3_key)
+            yield from (found.upload_id for found in listed if found.key == upload.s3_key)
+
+    def _still_there(self, upload: Upload) -> bool:
+        if upload.s3_upload_id is None:
+            return any(True for _ in self._at_store(upload))
+        try:
+            self._context.store.list_parts(upload.s3_bucket, upload.s3_key, upload.s3_upload_id)
+        except StoreUploadGone:
+            return False
+        return True
+
+    def _recheck(self, upload: Upload) -> dict[str, Any]:
+        """When to look once more: a part, or an answer to the opening, may still be on its way and bring it back."""
+        now = self._context.clock()
+        last_url = min(upload.expires_at, self._context.after(self._context.rules.url_expiration))
+        return {"due_at": max(last_url, now) + IN_FLIGHT}
+
+    def _current(self, upload: Upload) -> Upload:
+        with sessions.transaction() as session:
+            return sessions.get(session, upload.id) or upload

@@ -1,0 +1,96 @@
+# SPDX-FileCopyrightText: 2026 CESNET z.s.p.o.
+# SPDX-License-Identifier: MIT
+
+"""End an upload inside the caller's transaction: for callers that know nothing of our own ones.
+
+invenio-records-resources' stock transfer calls the storage from within its unit of work. The store is asked in the
+middle of it, as the stock storage does; what the store was told is told again without harm should the caller roll back.
+"""
+
+import logging
+from typing import Any
+
+import sqlalchemy as sa
+from invenio_db import db
+from sqlalchemy.orm import Session
+
+from ..errors import StoreError, StoreUnknownOutcome, StoreUploadGone, UploadExpired, UploadLost
+from . import files, sessions
+from .aborting import Aborter
+from .completing import Completer, ended
+from .context import Context
+from .integrity import file_checksum
+from .models import Upload
+from .states import ENDED, Event, State
+
+logger = logging.getLogger(__name__)
+
+
+class InsideEnder:
+    """Completes and aborts uploads for callers that hold a transaction."""
+
+    def __init__(self, context: Context, aborter: Aborter, completer: Completer) -> None:
+        """Work with this context; the completer checks, the aborter clears."""
+        self._context = context
+        self._aborter = aborter
+        self._completer = completer
+
+    def complete(self, upload: Upload) -> Upload:
+        """Complete an upload; one that is completed already is answered as it is.
+
+        :raises PartsMismatch: parts are missing or wrong.
+        :raises Gone: it has expired, was aborted or is lost.
+        :raises StoreError: the store could not be asked, or its answer is not known; repeat.
+        """
+        if upload.state is State.COMPLETED:
+            return upload
+        if upload.state is not State.OPEN:
+            raise ended(upload)
+        now = self._context.clock()
+        if upload.expires_at <= now:
+            raise UploadExpired("The upload has expired.", expired_at=upload.expires_at.isoformat())
+        etag = self._join(upload)
+        session = db.session
+        claimed = sessions.advance(session, upload, Event.COMPLETE, now, claims=upload.claims + 1)
+        checksum = file_checksum(etag, upload.part_size, None, opaque=self._context.rules.opaque_etags)
+        completed = sessions.advance(session, claimed, Event.COMPLETED, now, etag=etag, due_at=None)
+        files.publish(session, completed, checksum)
+        return completed
+
+    def _join(self, upload: Upload) -> str:
+        """Let the store join the parts, and return the object's ETag."""
+        parts = None
+        try:
+            parts = self._completer.checked_parts(upload, {})
+            self._context.store.complete_upload(upload.s3_bucket, upload.s3_key, upload.s3_upload_id or "", parts)
+        except (StoreUploadGone, StoreUnknownOutcome) as doubt:
+            logger.info("upload %s: %s; the object tells", upload.id, doubt.code)
+        found = self._completer.our_object(upload)
+        if found is None:
+            raise StoreUnknownOutcome("The store does not show the object; ask again.")
+        etag, problem = self._completer.verified(upload, found, parts)
+        if problem:
+            raise UploadLost(f"The upload cannot be completed: {problem}.")
+        return etag
+
+    def abort(self, upload: Upload) -> None:
+        """Let the upload be over when the caller commits; the store is cleared then, or else by the next sweep."""
+        if upload.state in ENDED or upload.state is State.ABORTING:
+            return
+        now = self._context.clock()
+        ending = sessions.advance(db.session, upload, Event.ABORT, now, due_at=now, ending=Event.ABORT)
+
+        def committed(_: Session) -> None:
+            try:
+                self._aborter.clear_store(ending)
+            except StoreError:
+                logger.warning("upload %s is left to the next sweep", upload.id, exc_info=True)
+
+        def stop(*_: Any) -> None:
+            for name, listener in (("after_commit", committed), ("after_rollback", stop)):
+                if sa.event.contains(session, name, listener):
+                    sa.event.remove(session, name, listener)
+
+        session: Session = db.session()
+        sa.event.listen(session, "after_commit", committed, once=True)
+        sa.event.listen(session, "after_rollback", stop, once=True)

@@ -1,0 +1,185 @@
+# SPDX-FileCopyrightText: 2026 CESNET z.s.p.o.
+# SPDX-License-Identifier: MIT
+
+"""The pending file: an upload's half in Invenio's own tables.
+
+Everything here works inside the caller's transaction, with the bucket locked by :func:`lock_bucket`.
+"""
+
+import uuid
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+from invenio_files_rest.models import Bucket, FileInstance, ObjectVersion, ObjectVersionTag
+from sqlalchemy.orm import Session, scoped_session
+
+from ..errors import BucketLocked, NotAnS3Location, QuotaExceeded
+from .models import Upload
+
+
+class Orphaned(Exception):  # noqa: N818 - no error: the caller cleans up
+    """The pending file was deleted behind the upload's back."""
+
+
+@dataclass(frozen=True, slots=True)
+class PendingFile:
+    """What :func:`reserve` has made."""
+
+    version_id: uuid.UUID
+    file_id: uuid.UUID
+    uri: str
+    took_head: bool
+    previous_head_id: uuid.UUID | None
+
+
+def lock_bucket(session: scoped_session[Session], bucket_id: uuid.UUID) -> Bucket | None:
+    """Lock the row of the bucket until the end of the transaction and read it afresh; None if there is none."""
+    if session.get_bind().dialect.name == "sqlite":
+        # FOR UPDATE does nothing there; a write takes the one lock that the database has.
+        session.execute(sa.update(Bucket.__table__).where(Bucket.id == bucket_id).values(size=Bucket.size))
+    query = sa.select(Bucket).where(Bucket.id == bucket_id).with_for_update()
+    return session.execute(query.execution_options(populate_existing=True)).scalar_one_or_none()
+
+
+def check_room(bucket: Bucket | None, size: int) -> None:
+    """Check that the bucket takes another ``size`` bytes.
+
+    :raises BucketLocked: the bucket is locked or deleted.
+    :raises QuotaExceeded: the size is over the limit; details tell the reason and the limit in bytes.
+    """
+    if bucket is None or bucket.locked or bucket.deleted:
+        raise BucketLocked("The files of this record cannot be changed.")
+    limit = bucket.size_limit
+    if limit is None:
+        return
+    limit_bytes = limit if isinstance(limit, int) else limit.limit
+    if size > limit_bytes:
+        reason = str(getattr(limit, "reason", "File size limit exceeded."))
+        raise QuotaExceeded(reason, reason=reason, limit=limit_bytes, size=size)
+
+
+def reserve(
+    session: scoped_session[Session], bucket: Bucket, key: str, size: int, content_type: str | None
+) -> PendingFile:
+    """Make the pending file and reserve its size; the bucket has to be locked and checked.
+
+    A readable version of the key stays head; without one the pending version is head.
+
+    :raises NotAnS3Location: the bucket's location is no S3 location.
+    """
+    file = FileInstance.create()
+    uri = file.storage(default_location=bucket.location.uri).fileurl
+    if not uri.startswith("s3://"):
+        raise NotAnS3Location("The files of this record are not kept in an S3 store.")
+    file.set_uri(uri, size, None, readable=False, writable=True, storage_class=bucket.default_storage_class)
+    version = ObjectVersion(
+        version_id=uuid.uuid4(), bucket_id=bucket.id, key=key, file_id=file.id, mimetype=content_type, is_head=False
+    )
+    session.add(version)
+    bucket.size += size
+    took_head, previous_head_id = show_pending(session, version)
+    session.flush()
+    return PendingFile(version.version_id, file.id, uri, took_head, previous_head_id)
+
+
+def show_pending(session: scoped_session[Session], version: ObjectVersion) -> tuple[bool, uuid.UUID | None]:
+    """Give the head of the key to its readable version, or else to the pending one.
+
+    :returns: whether the pending version is head, and the delete marker that it took the place of.
+    """
+    others = (
+        sa.select(ObjectVersion, FileInstance.readable)
+        .outerjoin(FileInstance, FileInstance.id == ObjectVersion.file_id)
+        .where(ObjectVersion.bucket_id == version.bucket_id, ObjectVersion.key == version.key)
+        .where(ObjectVersion.is_head.is_(True), ObjectVersion.version_id != version.version_id)
+    )
+    row = session.execute(others).first()
+    if row is not None and row.readable:
+        return False, None
+    if row is not None:
+        row.ObjectVersion.is_head = False
+        session.flush()  # one head a key is a unique index on PostgreSQL: the old one has to go first
+    version.is_head = True
+    return True, None if row is None else row.ObjectVersion.version_id
+
+
+def publish(session: scoped_session[Session], upload: Upload, checksum: str | None) -> None:
+    """Make the file readable and its version the head.
+
+    :raises Orphaned: the pending file is no longer there, or the key was deleted meanwhile.
+    """
+    version = session.get(ObjectVersion, upload.version_id, populate_existing=True)
+    file = session.get(FileInstance, upload.file_id, populate_existing=True)
+    if version is None or file is None or (upload.took_head and _was_deleted(session, version)):
+        raise Orphaned(f"the file of upload {upload.id} was deleted")
+    session.execute(
+        sa.update(ObjectVersion)
+        .where(ObjectVersion.bucket_id == version.bucket_id, ObjectVersion.key == version.key)
+        .where(ObjectVersion.is_head.is_(True), ObjectVersion.version_id != version.version_id)
+        .values(is_head=False)
+    )
+    version.is_head = True
+    file.set_uri(file.uri, upload.size, checksum, readable=True, writable=False, storage_class=file.storage_class)
+    session.flush()
+
+
+def release(session: scoped_session[Session], upload: Upload) -> None:
+    """Remove the pending file, give its size back, and put the previous head back: as if it never was.
+
+    Copies that other buckets took of the pending version (a snapshot) go as well: there is nothing behind them.
+    """
+    file = session.get(FileInstance, upload.file_id, populate_existing=True)
+    if file is not None and file.readable:
+        return  # somebody gave it a content by other means: not pending, so not ours to remove
+    versions = session.execute(
+        sa.select(ObjectVersion).where(ObjectVersion.file_id == upload.file_id).order_by(ObjectVersion.bucket_id)
+    ).scalars()
+    for version in list(versions):
+        _remove(session, version, upload)
+    session.execute(sa.delete(FileInstance).where(FileInstance.id == upload.file_id))
+    session.flush()
+
+
+def _remove(session: scoped_session[Session], version: ObjectVersion, upload: Upload) -> None:
+    own = version.version_id == upload.version_id
+    bucket = lock_bucket(session, version.bucket_id)
+    given_back = (not own or upload.took_head) and _was_deleted(session, version)
+    if bucket is not None and not given_back:
+        bucket.size -= upload.size
+    was_head = version.is_head
+    session.execute(sa.delete(ObjectVersionTag).where(ObjectVersionTag.version_id == version.version_id))
+    session.delete(version)
+    session.flush()
+    if was_head:
+        _restore_head(session, version.bucket_id, version.key, upload.previous_head_id if own else None)
+
+
+def _restore_head(session: scoped_session[Session], bucket_id: uuid.UUID, key: str, head_id: uuid.UUID | None) -> None:
+    """Make the version that was head before, or else the newest one, head again."""
+    versions = (
+        sa.select(ObjectVersion)
+        .where(ObjectVersion.bucket_id == bucket_id, ObjectVersion.key == key)
+        .order_by((ObjectVersion.version_id == head_id).desc(), ObjectVersion.created.desc())
+        .limit(1)
+    )
+    previous = session.execute(versions).scalar_one_or_none()
+    if previous is not None:
+        previous.is_head = True
+
+
+def _was_deleted(session: scoped_session[Session], version: ObjectVersion) -> bool:
+    """Whether the key was deleted by Invenio's own call while this version was its head.
+
+    That call writes a delete marker right after the version and gives its size back to the bucket.
+    """
+    if version.is_head:
+        return False
+    after = (
+        sa.select(ObjectVersion.file_id)
+        .where(ObjectVersion.bucket_id == version.bucket_id, ObjectVersion.key == version.key)
+        .where(ObjectVersion.created >= version.created, ObjectVersion.version_id != version.version_id)
+        .order_by(ObjectVersion.created)
+        .limit(1)
+    )
+    row = session.execute(after).first()
+    return row is not None and row.file_id is None

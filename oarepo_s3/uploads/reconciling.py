@@ -1,0 +1,108 @@
+# SPDX-FileCopyrightText: 2026 CESNET z.s.p.o.
+# SPDX-License-Identifier: MIT
+
+"""Reconcile: settle what an interrupted request has left, and report what the store holds that no row knows."""
+
+import logging
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import datetime, timedelta
+from itertools import islice
+from typing import Any
+
+from ..errors import UploadLost
+from . import sessions
+from .aborting import LEASE, Aborter
+from .completing import Completer
+from .context import Context
+from .models import Upload
+from .states import Event, State
+from .sweeping import put_off
+
+logger = logging.getLogger(__name__)
+
+REPORTED = 1000
+"""How many unknown uploads a report names; with more of them the first ones tell enough."""
+
+
+@dataclass
+class ReconcileReport:
+    """Counts of what was settled how, and the uploads at the store that no row knows (``s3_bucket/key``)."""
+
+    completed: int = 0
+    reopened: int = 0
+    lost: int = 0
+    abandoned: int = 0
+    failed: int = 0
+    unknown: list[str] = field(default_factory=list)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The counts and the list by name."""
+        return asdict(self)
+
+
+class Reconciler:
+    """Settles interrupted uploads."""
+
+    def __init__(self, context: Context, aborter: Aborter, completer: Completer) -> None:
+        """Work with this context; aborter and completer bring each upload to an end."""
+        self._context = context
+        self._aborter = aborter
+        self._completer = completer
+
+    def reconcile(self, *, dry_run: bool = False, s3_buckets: Iterable[str] = ()) -> ReconcileReport:
+        """Settle opening and completing uploads that nobody has gone on with, and list unknown ones.
+
+        :param dry_run: only report, settle nothing.
+        :param s3_buckets: buckets of the store to look through for unknown uploads. They are only reported: the bucket
+            may have other users.
+        """
+        report = ReconcileReport()
+        if not dry_run:
+            for batch in self._batches():
+                for upload in batch:
+                    self._settle(upload, report)
+        for s3_bucket in s3_buckets:
+            report.unknown.extend(self._unknown(s3_bucket, REPORTED - len(report.unknown)))
+        return report
+
+    def _batches(self) -> Iterator[Sequence[Upload]]:
+        deadline = self._context.after(self._context.rules.sweep_deadline)
+        states = (State.OPENING, State.COMPLETING)
+        while (now := self._context.clock()) < deadline:
+            with sessions.transaction() as session:
+                batch = sessions.take_due(session, states, now, self._context.rules.sweep_batch, now + LEASE)
+            if not batch:
+                return
+            yield batch
+
+    def _settle(self, upload: Upload, report: ReconcileReport) -> None:
+        try:
+            if upload.state is State.OPENING:
+                self._aborter.finish(self._aborter.begin(upload, Event.ABANDON, None, "interrupted"))
+                report.abandoned += 1
+            elif self._completer.settle(upload).state is State.COMPLETED:
+                report.completed += 1
+            else:
+                report.reopened += 1
+        except UploadLost:
+            report.lost += 1
+        except Exception as error:  # one bad row must not stop the rest: it is logged and kept in the row
+            logger.warning("upload %s cannot be settled", upload.id, exc_info=True)
+            report.failed += 1
+            put_off(self._context, self._completer.current(upload), error)
+
+    def _unknown(self, s3_bucket: str, room: int) -> Iterator[str]:
+        """Keys of uploads at the store that no row knows, of those old enough to have one."""
+        settled = self._context.clock() - timedelta(seconds=self._context.rules.reconcile_after)
+        listed = (found for found in self._context.store.list_uploads(s3_bucket) if _older(found.initiated, settled))
+        while room > 0 and (page := list(islice(listed, 500))):
+            with sessions.transaction() as session:
+                known = sessions.known_s3_keys(session, s3_bucket, [found.key for found in page])
+            unknown = [found.key for found in page if found.key not in known][:room]
+            room -= len(unknown)
+            yield from (f"{s3_bucket}/{key}" for key in unknown)
+
+
+def _older(initiated: datetime | None, limit: datetime) -> bool:
+    return initiated is None or initiated < limit

@@ -1,0 +1,185 @@
+# SPDX-FileCopyrightText: 2026 CESNET z.s.p.o.
+# SPDX-License-Identifier: MIT
+
+"""Queries and compare-and-set: the only writer of the tables.
+
+Everything here works inside the transaction of its caller; :func:`transaction` makes a short one.
+"""
+
+import uuid
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, replace
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from invenio_db import db
+from sqlalchemy.orm import Session, scoped_session
+
+from .models import Upload, UploadEvent, UploadSession
+from .states import ENDED, Event, State, next_state
+
+AnySession = Session | scoped_session[Session] | sa.Connection
+_UPLOADS: sa.Table = UploadSession.__table__
+_EVENTS: sa.Table = UploadEvent.__table__
+
+
+class Superseded(Exception):  # noqa: N818 - no error: somebody else was first, look again
+    """The row is no longer as it was read: another worker was first."""
+
+
+@contextmanager
+def transaction() -> Iterator[scoped_session[Session]]:
+    """One short transaction of its own, committed at the end and rolled back on any exception.
+
+    :raises RuntimeError: the caller has unsaved work in the session, which must neither be committed nor lost here.
+    """
+    session = db.session
+    if session.new or session.dirty or session.deleted or session().in_nested_transaction():
+        raise RuntimeError("An upload's steps have transactions of their own: commit or roll back your work first.")
+    session.commit()  # ends a transaction that only read, so that what follows sees the present
+    try:
+        yield session
+        session.commit()
+    except BaseException:
+        session.rollback()
+        raise
+
+
+def insert(session: AnySession, upload: Upload, *, actor: str | None) -> None:
+    """Write a new row and its first event."""
+    session.execute(sa.insert(_UPLOADS).values(**asdict(upload)))
+    _log(session, upload, None, "created", upload.state, actor, None, upload.created)
+
+
+def advance(
+    session: AnySession,
+    upload: Upload,
+    event: Event,
+    now: datetime,
+    *,
+    actor: str | None = None,
+    reason: str | None = None,
+    **values: Any,
+) -> Upload:
+    """Let an event happen: compare-and-set on the state and the claim as they were read, and a line in the log.
+
+    :raises IllegalTransition: the table of states has no such event in this state; nothing was changed.
+    :raises Superseded: the row has changed since it was read; nothing was changed.
+    """
+    target = next_state(upload.state, event)
+    values |= {"state": target, "updated": now}
+    if target in ENDED:
+        values["active_slot"] = None
+    moved = update(session, upload, **values)
+    _log(session, upload, upload.state, event, target, actor, reason, now)
+    return moved
+
+
+def update(session: AnySession, upload: Upload, **values: Any) -> Upload:
+    """Compare-and-set without an event: for facts that are no state.
+
+    :raises Superseded: the row has changed since it was read; nothing was changed.
+    """
+    unchanged = (_UPLOADS.c.id == upload.id) & (_UPLOADS.c.state == upload.state) & (_UPLOADS.c.claims == upload.claims)
+    result: sa.CursorResult[Any] = session.execute(sa.update(_UPLOADS).where(unchanged).values(**values))  # type: ignore[assignment]
+    if result.rowcount != 1:
+        raise Superseded(f"upload {upload.id} is no longer {upload.state}")
+    return replace(upload, **values)
+
+
+def _log(
+    session: AnySession,
+    upload: Upload,
+    from_state: State | None,
+    event: str,
+    to_state: State,
+    actor: str | None,
+    reason: str | None,
+    at: datetime,
+) -> None:
+    session.execute(
+        sa.insert(_EVENTS).values(
+            upload_id=upload.id,
+            at=at,
+            event=event,
+            from_state=from_state,
+            to_state=to_state,
+            actor=actor,
+            reason=reason,
+        )
+    )
+
+
+def get(session: AnySession, upload_id: uuid.UUID) -> Upload | None:
+    """The upload with our id."""
+    return _first(session, _UPLOADS.c.id == upload_id)
+
+
+def get_active(session: AnySession, slot: str) -> Upload | None:
+    """The upload of the slot that has not ended."""
+    return _first(session, _UPLOADS.c.active_slot == slot)
+
+
+def get_by_public_id(session: AnySession, slot: str, public_id: str) -> Upload | None:
+    """The upload of the slot that clients know by this id, ended or not."""
+    return _first(session, (_UPLOADS.c.slot == slot) & (_UPLOADS.c.public_id == public_id))
+
+
+def get_latest(session: AnySession, slot: str) -> Upload | None:
+    """The upload of the slot that was opened last, of those that have ended."""
+    return _first(session, (_UPLOADS.c.slot == slot) & _UPLOADS.c.active_slot.is_(None), _UPLOADS.c.created.desc())
+
+
+def get_of_file(session: AnySession, file_id: uuid.UUID) -> Upload | None:
+    """The upload that brought, or is to bring, a file."""
+    return _first(session, _UPLOADS.c.file_id == file_id)
+
+
+def pending_in_bucket(session: AnySession, bucket_id: uuid.UUID) -> Sequence[Upload]:
+    """The uploads of a bucket that have not ended, oldest first."""
+    query = sa.select(_UPLOADS).where(_UPLOADS.c.bucket_id == bucket_id, _UPLOADS.c.active_slot.is_not(None))
+    return [Upload.of(row) for row in session.execute(query.order_by(_UPLOADS.c.created))]
+
+
+def take_due(
+    session: AnySession, states: Collection[State], now: datetime, limit: int, lease_until: datetime
+) -> Sequence[Upload]:
+    """Take up to ``limit`` rows in these states that are due, and put them off, so that nobody else takes them.
+
+    Rows that another worker is just taking are skipped, not waited for.
+    """
+    due = (
+        sa.select(_UPLOADS)
+        .where(_UPLOADS.c.state.in_(states), _UPLOADS.c.due_at <= now)
+        .order_by(_UPLOADS.c.due_at)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    taken = [Upload.of(row) for row in session.execute(due)]
+    if taken:
+        ids = [upload.id for upload in taken]
+        session.execute(sa.update(_UPLOADS).where(_UPLOADS.c.id.in_(ids)).values(due_at=lease_until))
+    return taken
+
+
+def expire_in_bucket(session: AnySession, bucket_id: uuid.UUID, now: datetime) -> int:
+    """Let the pending uploads of a bucket expire now, in the caller's transaction; how many there are."""
+    result: sa.CursorResult[Any] = session.execute(  # type: ignore[assignment]
+        sa.update(_UPLOADS)
+        .where(_UPLOADS.c.bucket_id == bucket_id, _UPLOADS.c.active_slot.is_not(None))
+        .values(expires_at=now, due_at=now)
+    )
+    return int(result.rowcount)
+
+
+def known_s3_keys(session: AnySession, s3_bucket: str, keys: Sequence[str]) -> set[str]:
+    """Which of the store's keys have a row."""
+    query = sa.select(_UPLOADS.c.s3_key).where(_UPLOADS.c.s3_bucket == s3_bucket, _UPLOADS.c.s3_key.in_(keys))
+    return set(session.execute(query).scalars())
+
+
+def _first(session: AnySession, condition: sa.ColumnElement[bool], *order: Any) -> Upload | None:
+    row = session.execute(sa.select(_UPLOADS).where(condition).order_by(*order).limit(1)).first()
+    return None if row is None else Upload.of(row)

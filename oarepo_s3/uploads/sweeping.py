@@ -1,0 +1,127 @@
+# SPDX-FileCopyrightText: 2026 CESNET z.s.p.o.
+# SPDX-License-Identifier: MIT
+
+"""Sweep: end the uploads whose time is over, many at a time, on as many workers as there are.
+
+A batch of rows is taken in one short transaction, the store is asked with bounded concurrency and no transaction, and
+each row is ended in a transaction of its own, so that one that cannot be ended never holds up the others.
+"""
+
+import logging
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+
+from ..errors import OARepoS3Error, StoreError
+from . import sessions
+from .aborting import LEASE, Aborter
+from .context import Context
+from .models import Upload
+from .states import Event, State
+
+logger = logging.getLogger(__name__)
+
+_SWEPT = (State.OPEN, State.ABORTING, State.ABORTED)
+FIRST_RETRY = timedelta(minutes=1)
+LONGEST_RETRY = timedelta(days=1)
+
+
+@dataclass
+class SweepReport:
+    """What a sweep has done: uploads expired, uploads whose abort it has finished, looked at once more, put off."""
+
+    expired: int = 0
+    aborted: int = 0
+    rechecked: int = 0
+    failed: int = 0
+
+    def as_dict(self) -> dict[str, int]:
+        """The counts by name."""
+        return asdict(self)
+
+
+def retry_at(now: datetime, attempts: int) -> datetime:
+    """When to try again after so many failures: 1 min, doubled each time, at most a day."""
+    factor: int = 2 ** min(attempts - 1, 20)
+    return now + min(FIRST_RETRY * factor, LONGEST_RETRY)
+
+
+def put_off(context: Context, upload: Upload, error: Exception) -> None:
+    """Keep in the row why it could not be ended, and let the next try wait longer each time."""
+    now, attempts = context.clock(), upload.attempts + 1
+    text = error.message if isinstance(error, OARepoS3Error) else type(error).__name__
+    try:
+        with sessions.transaction() as session:
+            sessions.update(session, upload, attempts=attempts, error=text, due_at=retry_at(now, attempts))
+    except sessions.Superseded:
+        logger.info("upload %s was ended by somebody else", upload.id)
+
+
+class Sweeper:
+    """Ends expired uploads."""
+
+    def __init__(self, context: Context, aborter: Aborter) -> None:
+        """Work with this context; the aborter ends each upload."""
+        self._context = context
+        self._aborter = aborter
+
+    def sweep(self) -> SweepReport:
+        """Sweep until nothing is due or the deadline is over; safe to run again and on several workers at once."""
+        report = SweepReport()
+        deadline = self._context.after(self._context.rules.sweep_deadline)
+        while self._context.clock() < deadline:
+            batch = self._take()
+            if not batch:
+                break
+            for upload, error in self._clear(batch):
+                self._end(upload, error, report)
+            logger.info("sweep goes on: %s", report.as_dict())
+        return report
+
+    def _take(self) -> Sequence[Upload]:
+        """A batch of due rows, of which the open ones are expired from here on."""
+        now = self._context.clock()
+        with sessions.transaction() as session:
+            taken = sessions.take_due(session, _SWEPT, now, self._context.rules.sweep_batch, now + LEASE)
+            return [
+                self._aborter.begin_within(session, upload, Event.EXPIRE, None, None)
+                if upload.state is State.OPEN
+                else upload
+                for upload in taken
+            ]
+
+    def _clear(self, batch: Sequence[Upload]) -> Sequence[tuple[Upload, StoreError | None]]:
+        with ThreadPoolExecutor(self._context.rules.sweep_concurrency) as pool:
+            return list(pool.map(self._clear_one, batch))
+
+    def _clear_one(self, upload: Upload) -> tuple[Upload, StoreError | None]:
+        """Ask the store; runs in a thread and touches no database."""
+        try:
+            self._aborter.clear_store(upload)
+        except StoreError as error:
+            return upload, error
+        return upload, None
+
+    def _end(self, upload: Upload, error: Exception | None, report: SweepReport) -> None:
+        try:
+            if error is None:
+                self._end_rows(upload, report)
+        except Exception as failure:  # one bad row must not stop the rest: it is logged and kept in the row
+            logger.exception("upload %s cannot be ended", upload.id)
+            error = failure
+        if error is not None:
+            report.failed += 1
+            put_off(self._context, upload, error)
+
+    def _end_rows(self, upload: Upload, report: SweepReport) -> None:
+        if upload.state is State.ABORTED:
+            with sessions.transaction() as session:
+                sessions.update(session, upload, due_at=None)
+            report.rechecked += 1
+            return
+        self._aborter.finish_rows(upload)
+        if upload.ending == Event.EXPIRE:
+            report.expired += 1
+        else:
+            report.aborted += 1

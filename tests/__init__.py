@@ -1,0 +1,3 @@
+# SPDX-FileCopyrightText: 2026 CESNET z.s.p.o.
+# SPDX-License-Identifier: MIT
+"""Tests of oarepo-s3."""
