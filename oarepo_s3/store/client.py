@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
+from botocore.exceptions import ClientError
+
 from oarepo_s3.errors import ConfigurationError, StorePartsRefused, StoreRefused, StoreUnknownOutcome, StoreUploadGone
 from oarepo_s3.store import faults
 from oarepo_s3.store.connection import Connection, allow_any_bucket_name
@@ -168,7 +170,7 @@ class S3Client:
         with self._watch.call(faults.HEAD):
             try:
                 answer = self._client.head_object(Bucket=self.wire_bucket(s3_bucket), Key=key)
-            except self._client.exceptions.ClientError as error:
+            except ClientError as error:
                 if error.response["ResponseMetadata"]["HTTPStatusCode"] == 404:
                     return None
                 raise
@@ -180,11 +182,13 @@ class S3Client:
 
     def delete_object(self, s3_bucket: str, key: str) -> None:
         """Delete the object; one that is gone already is success."""
-        try:
-            with self._watch.call(faults.DELETE):
+        with self._watch.call(faults.DELETE):
+            try:
                 self._client.delete_object(Bucket=self.wire_bucket(s3_bucket), Key=key)
-        except StoreUploadGone:
-            return
+            except ClientError as error:
+                # Google Cloud Storage; the others answer success.
+                if error.response["Error"]["Code"] != "NoSuchKey":
+                    raise
 
     def list_uploads(self, s3_bucket: str, prefix: str = "") -> Iterator[ListedUpload]:
         """The uploads that are open under the prefix, page by page; MinIO wants a whole key for the prefix.

@@ -182,10 +182,16 @@ class FakeStore(Interferences):
         return part
 
     def put_object(
-        self, s3_bucket: str, key: str, data: bytes | Blank, *, content_type: str = "application/octet-stream"
+        self,
+        s3_bucket: str,
+        key: str,
+        data: bytes | Blank,
+        *,
+        content_type: str = "application/octet-stream",
+        stamp: str | None = None,
     ) -> StoredObject:
-        """Put a whole object, as somebody else might: it has no stamp."""
-        stored = StoredObject(_size(data), _etag(data), None, content_type)
+        """Put a whole object, as somebody else might: without a stamp unless one is given."""
+        stored = StoredObject(_size(data), _etag(data), stamp, content_type)
         with self._state:
             self._objects[s3_bucket, key] = stored
         return stored

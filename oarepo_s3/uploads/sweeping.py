@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 
-from ..errors import OARepoS3Error, StoreError
+from ..errors import OARepoS3Error
 from . import sessions
 from .aborting import LEASE, Aborter
 from .context import Context
@@ -91,15 +91,16 @@ class Sweeper:
                 for upload in taken
             ]
 
-    def _clear(self, batch: Sequence[Upload]) -> Sequence[tuple[Upload, StoreError | None]]:
+    def _clear(self, batch: Sequence[Upload]) -> Sequence[tuple[Upload, Exception | None]]:
         with ThreadPoolExecutor(self._context.rules.sweep_concurrency) as pool:
             return list(pool.map(self._clear_one, batch))
 
-    def _clear_one(self, upload: Upload) -> tuple[Upload, StoreError | None]:
+    def _clear_one(self, upload: Upload) -> tuple[Upload, Exception | None]:
         """Ask the store; runs in a thread and touches no database."""
         try:
             self._aborter.clear_store(upload)
-        except StoreError as error:
+        except Exception as error:  # kept in the row; a client of the operator's own may raise anything
+            logger.warning("upload %s cannot be cleared at the store", upload.id, exc_info=True)
             return upload, error
         return upload, None
 
