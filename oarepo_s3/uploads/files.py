@@ -67,40 +67,59 @@ def reserve(
 
     :raises NotAnS3Location: the bucket's location is no S3 location.
     """
+    location = bucket.location.uri
+    took_head, previous_head_id = _head_for_pending(session, bucket.id, key)
     file = FileInstance.create()
-    uri = file.storage(default_location=bucket.location.uri).fileurl
+    uri = file.storage(default_location=location).fileurl
     if not uri.startswith("s3://"):
         raise NotAnS3Location("The files of this record are not kept in an S3 store.")
     file.set_uri(uri, size, None, readable=False, writable=True, storage_class=bucket.default_storage_class)
     version = ObjectVersion(
-        version_id=uuid.uuid4(), bucket_id=bucket.id, key=key, file_id=file.id, mimetype=content_type, is_head=False
+        version_id=uuid.uuid4(), bucket_id=bucket.id, key=key, file_id=file.id, mimetype=content_type, is_head=took_head
     )
     session.add(version)
     bucket.size += size
-    took_head, previous_head_id = show_pending(session, version)
     session.flush()
     return PendingFile(version.version_id, file.id, uri, took_head, previous_head_id)
 
 
 def show_pending(session: scoped_session[Session], version: ObjectVersion) -> tuple[bool, uuid.UUID | None]:
-    """Give the head of the key to its readable version, or else to the pending one.
+    """Give the head of the key back to the readable version that Invenio has just taken it from, if there is one.
 
     :returns: whether the pending version is head, and the delete marker that it took the place of.
     """
-    others = (
+    before = (
         sa.select(ObjectVersion, FileInstance.readable)
         .outerjoin(FileInstance, FileInstance.id == ObjectVersion.file_id)
         .where(ObjectVersion.bucket_id == version.bucket_id, ObjectVersion.key == version.key)
-        .where(ObjectVersion.is_head.is_(True), ObjectVersion.version_id != version.version_id)
+        .where(ObjectVersion.version_id != version.version_id)
+        .order_by(ObjectVersion.created.desc())
+        .limit(1)
     )
-    row = session.execute(others).first()
-    if row is not None and row.readable:
-        return False, None
-    if row is not None:
-        row.ObjectVersion.is_head = False
-        session.flush()  # one head a key is a unique index on PostgreSQL: the old one has to go first
-    version.is_head = True
-    return True, None if row is None else row.ObjectVersion.version_id
+    row = session.execute(before).first()
+    if row is None or not row.readable:
+        return True, None if row is None else row.ObjectVersion.version_id
+    version.is_head = False
+    session.flush()  # one head a key is a unique index on PostgreSQL: the new one has to go first
+    row.ObjectVersion.is_head = True
+    return False, None
+
+
+def _head_for_pending(
+    session: scoped_session[Session], bucket_id: uuid.UUID, key: str
+) -> tuple[bool, uuid.UUID | None]:
+    """Take the head from a version that is not readable, such as a delete marker; results as of show_pending."""
+    heads = (
+        sa.select(ObjectVersion, FileInstance.readable)
+        .outerjoin(FileInstance, FileInstance.id == ObjectVersion.file_id)
+        .where(ObjectVersion.bucket_id == bucket_id, ObjectVersion.key == key, ObjectVersion.is_head.is_(True))
+    )
+    row = session.execute(heads).first()
+    if row is None or row.readable:
+        return row is None, None
+    row.ObjectVersion.is_head = False
+    session.flush()  # one head a key is a unique index on PostgreSQL: the old one has to go first
+    return True, row.ObjectVersion.version_id
 
 
 def publish(session: scoped_session[Session], upload: Upload, checksum: str | None) -> None:
@@ -112,13 +131,14 @@ def publish(session: scoped_session[Session], upload: Upload, checksum: str | No
     file = session.get(FileInstance, upload.file_id, populate_existing=True)
     if version is None or file is None or (upload.took_head and _was_deleted(session, version)):
         raise Orphaned(f"the file of upload {upload.id} was deleted")
-    session.execute(
-        sa.update(ObjectVersion)
-        .where(ObjectVersion.bucket_id == version.bucket_id, ObjectVersion.key == version.key)
-        .where(ObjectVersion.is_head.is_(True), ObjectVersion.version_id != version.version_id)
-        .values(is_head=False)
-    )
-    version.is_head = True
+    if not version.is_head:
+        session.execute(
+            sa.update(ObjectVersion)
+            .where(ObjectVersion.bucket_id == version.bucket_id, ObjectVersion.key == version.key)
+            .where(ObjectVersion.is_head.is_(True))
+            .values(is_head=False)
+        )
+        version.is_head = True
     file.set_uri(file.uri, upload.size, checksum, readable=True, writable=False, storage_class=file.storage_class)
     session.flush()
 

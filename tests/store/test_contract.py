@@ -9,7 +9,6 @@ import pytest
 
 from oarepo_s3.errors import StorePartsRefused, StoreRefused, StoreUploadGone
 from oarepo_s3.store.contract import Store, StoredPart
-from oarepo_s3.testing import FakeStore
 from tests.store.stores import CONTENT_TYPE, MIB, STAMP, PartRefused, StoreCase, connect, md5_hex, unknown_upload_id
 
 FIRST, LAST = b"a" * (5 * MIB), b"b" * 100
@@ -263,7 +262,3 @@ def test_wrong_credentials_are_refused_by_every_call(checking_case: StoreCase):
         assert type(refusal.value) is StoreRefused
         assert "wrong-secret" not in str(refusal.value)
         assert checking_case.server.access_key not in str(refusal.value)
-
-
-def test_the_fakes_are_no_real_stores(case: StoreCase):
-    assert isinstance(case.store, FakeStore) == (case.server is None)

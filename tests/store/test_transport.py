@@ -66,6 +66,14 @@ def test_an_upload_over_tls(tls_case: StoreCase, certificate: Certificate):
     assert "aws-chunked" not in answer.get("ContentEncoding", "")
 
 
+def test_a_body_over_tls_is_sent_without_chunks(tls_case: StoreCase):
+    """With boto3's own defaults both stores answer 411 to it, or keep the encoding for a header of the object."""
+    tls_case.store._client.put_object(Bucket=tls_case.s3_bucket, Key="whole", Body=b"content")
+    answer = tls_case.server.client().get_object(Bucket=tls_case.s3_bucket, Key="whole")
+    assert answer["Body"].read() == b"content"
+    assert "aws-chunked" not in answer.get("ContentEncoding", "")
+
+
 def test_a_certificate_that_is_not_trusted(rclone, certificate: Certificate):
     with TLSProxy(certificate, rclone.port) as proxy:
         client = connect(rclone, client_kwargs={"endpoint_url": proxy.endpoint})
