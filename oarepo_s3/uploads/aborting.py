@@ -3,14 +3,16 @@
 
 """End an upload without a file: at the store first, then in the record, the quota and the row at once."""
 
-from collections.abc import Iterator
-from datetime import timedelta
-from typing import Any
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
+
+from sqlalchemy.orm import Session, scoped_session
 
 from ..errors import StoreError, StoreRetryLater, StoreUploadGone, UploadBusy, UploadCompleted
 from . import files, sessions
 from .context import Context
 from .models import Upload
+from .releasing import release
 from .states import ENDED, Event, State
 
 IN_FLIGHT = timedelta(minutes=15)
@@ -78,18 +80,31 @@ class Aborter:
 
     def finish_rows(self, upload: Upload) -> Upload:
         """Take the pending file back, now that the store holds nothing of it any more."""
+        ended = self.finish_many([upload])
+        return ended[0] if ended else self._current(upload)
+
+    def finish_many(self, uploads: Sequence[Upload]) -> Sequence[Upload]:
+        """The same for many, in one transaction; those that somebody else has ended are left out."""
+        by_recheck: dict[datetime, list[Upload]] = {}
+        for upload in uploads:
+            by_recheck.setdefault(self._recheck_at(upload), []).append(upload)
+        ended: list[Upload] = []
         now = self._context.clock()
-        try:
-            with sessions.transaction() as session:
-                files.lock_bucket(session, upload.bucket_id)
-                ended = sessions.advance(session, upload, Event.ABORTED, now, **self._recheck(upload), error=None)
-                files.release(session, upload)
-                for owner in self._context.owners(upload.owner):
-                    owner.released(session, upload)
-        except sessions.Superseded:
-            return self._current(upload)
-        self._context.announcer.after("expire" if upload.ending == Event.EXPIRE else "abort", ended)
+        with sessions.transaction() as session:
+            files.lock_buckets(session, {upload.bucket_id for upload in uploads})
+            for due_at, group in by_recheck.items():
+                ended += sessions.advance_many(session, group, Event.ABORTED, now, due_at=due_at, error=None)
+            self._take_back(session, ended)
+        for upload in ended:
+            self._context.announcer.after("expire" if upload.ending == Event.EXPIRE else "abort", upload)
         return ended
+
+    def _take_back(self, session: scoped_session[Session], uploads: Sequence[Upload]) -> None:
+        if uploads:
+            release(session, uploads)
+        for upload in uploads:
+            for owner in self._context.owners(upload.owner):
+                owner.released(session, upload)
 
     def clear_away(self, upload: Upload) -> None:
         """End an upload that holds a key although its time is over, or go on with one that somebody has begun to."""
@@ -112,9 +127,7 @@ class Aborter:
                 failed = sessions.advance(
                     session, upload, Event.OPEN_REFUSED, now, actor=actor, reason=error.code, due_at=None
                 )
-                files.release(session, failed)
-                for owner in self._context.owners(upload.owner):
-                    owner.released(session, failed)
+                self._take_back(session, [failed])
         except sessions.Superseded:
             return  # another request got through to the store: the upload is its own now
 
@@ -150,11 +163,10 @@ class Aborter:
             return False
         return True
 
-    def _recheck(self, upload: Upload) -> dict[str, Any]:
+    def _recheck_at(self, upload: Upload) -> datetime:
         """When to look once more: a part, or an answer to the opening, may still be on its way and bring it back."""
-        now = self._context.clock()
         last_url = min(upload.expires_at, self._context.after(self._context.rules.url_expiration))
-        return {"due_at": max(last_url, now) + IN_FLIGHT}
+        return max(last_url, self._context.clock()) + IN_FLIGHT
 
     def _current(self, upload: Upload) -> Upload:
         with sessions.transaction() as session:

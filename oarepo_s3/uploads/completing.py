@@ -28,6 +28,7 @@ from .aborting import Aborter
 from .context import Context
 from .integrity import check_parts, composite_etag, declared_matches, file_checksum
 from .models import Upload
+from .releasing import release
 from .states import Event, State
 
 CHECKING = timedelta(seconds=60)
@@ -246,7 +247,7 @@ class Completer:
                 lost = sessions.advance(
                     session, upload, Event.LOST, now, actor=actor, reason=reason, due_at=None, claimed_until=None
                 )
-                files.release(session, lost)
+                release(session, [lost])
                 for owner in self._context.owners(upload.owner):
                     owner.released(session, lost)
         except sessions.Superseded:

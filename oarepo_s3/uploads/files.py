@@ -7,10 +7,11 @@ Everything here works inside the caller's transaction, with the bucket locked by
 """
 
 import uuid
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import sqlalchemy as sa
-from invenio_files_rest.models import Bucket, FileInstance, ObjectVersion, ObjectVersionTag
+from invenio_files_rest.models import Bucket, FileInstance, ObjectVersion
 from sqlalchemy.orm import Session, scoped_session
 
 from ..errors import BucketLocked, NotAnS3Location, QuotaExceeded
@@ -34,11 +35,16 @@ class PendingFile:
 
 def lock_bucket(session: scoped_session[Session], bucket_id: uuid.UUID) -> Bucket | None:
     """Lock the row of the bucket until the end of the transaction and read it afresh; None if there is none."""
+    return next(iter(lock_buckets(session, [bucket_id])), None)
+
+
+def lock_buckets(session: scoped_session[Session], bucket_ids: Collection[uuid.UUID]) -> Sequence[Bucket]:
+    """The same for many, always in the same order, so that two who lock several of them never wait for each other."""
     if session.get_bind().dialect.name == "sqlite":
         # FOR UPDATE does nothing there; a write takes the one lock that the database has.
-        session.execute(sa.update(Bucket.__table__).where(Bucket.id == bucket_id).values(size=Bucket.size))
-    query = sa.select(Bucket).where(Bucket.id == bucket_id).with_for_update()
-    return session.execute(query.execution_options(populate_existing=True)).scalar_one_or_none()
+        session.execute(sa.update(Bucket.__table__).where(Bucket.id.in_(bucket_ids)).values(size=Bucket.size))
+    query = sa.select(Bucket).where(Bucket.id.in_(bucket_ids)).order_by(Bucket.id).with_for_update()
+    return session.execute(query.execution_options(populate_existing=True)).scalars().all()
 
 
 def check_room(bucket: Bucket | None, size: int) -> None:
@@ -143,63 +149,33 @@ def publish(session: scoped_session[Session], upload: Upload, checksum: str | No
     session.flush()
 
 
-def release(session: scoped_session[Session], upload: Upload) -> None:
-    """Remove the pending file, give its size back, and put the previous head back: as if it never was.
-
-    Copies that other buckets took of the pending version (a snapshot) go as well: there is nothing behind them.
-    """
-    file = session.get(FileInstance, upload.file_id, populate_existing=True)
-    if file is not None and file.readable:
-        return  # somebody gave it a content by other means: not pending, so not ours to remove
-    versions = session.execute(
-        sa.select(ObjectVersion).where(ObjectVersion.file_id == upload.file_id).order_by(ObjectVersion.bucket_id)
-    ).scalars()
-    for version in list(versions):
-        _remove(session, version, upload)
-    session.execute(sa.delete(FileInstance).where(FileInstance.id == upload.file_id))
-    session.flush()
-
-
-def _remove(session: scoped_session[Session], version: ObjectVersion, upload: Upload) -> None:
-    own = version.version_id == upload.version_id
-    bucket = lock_bucket(session, version.bucket_id)
-    given_back = (not own or upload.took_head) and _was_deleted(session, version)
-    if bucket is not None and not given_back:
-        bucket.size -= upload.size
-    was_head = version.is_head
-    session.execute(sa.delete(ObjectVersionTag).where(ObjectVersionTag.version_id == version.version_id))
-    session.delete(version)
-    session.flush()
-    if was_head:
-        _restore_head(session, version.bucket_id, version.key, upload.previous_head_id if own else None)
-
-
-def _restore_head(session: scoped_session[Session], bucket_id: uuid.UUID, key: str, head_id: uuid.UUID | None) -> None:
-    """Make the version that was head before, or else the newest one, head again."""
-    versions = (
-        sa.select(ObjectVersion)
-        .where(ObjectVersion.bucket_id == bucket_id, ObjectVersion.key == key)
-        .order_by((ObjectVersion.version_id == head_id).desc(), ObjectVersion.created.desc())
-        .limit(1)
-    )
-    previous = session.execute(versions).scalar_one_or_none()
-    if previous is not None:
-        previous.is_head = True
-
-
 def _was_deleted(session: scoped_session[Session], version: ObjectVersion) -> bool:
+    """Whether the key was deleted by Invenio's own call while this version was its head."""
+    versions = neighbours(session, [(version.bucket_id, version.key)])[version.bucket_id, version.key]
+    return deleted_as_head(versions, version.version_id)
+
+
+Neighbour = sa.Row[tuple[uuid.UUID, uuid.UUID, str, uuid.UUID | None, bool]]
+"""A version of a key: version_id, bucket_id, key, file_id, is_head."""
+
+
+def neighbours(
+    session: scoped_session[Session], slots: Collection[tuple[uuid.UUID, str]]
+) -> dict[tuple[uuid.UUID, str], list[Neighbour]]:
+    """All versions of these (bucket, key), oldest first."""
+    table = ObjectVersion.__table__.c
+    query = sa.select(table.version_id, table.bucket_id, table.key, table.file_id, table.is_head)
+    found: dict[tuple[uuid.UUID, str], list[Neighbour]] = {slot: [] for slot in slots}
+    for row in session.execute(query.where(sa.tuple_(table.bucket_id, table.key).in_(slots)).order_by(table.created)):
+        found[row.bucket_id, row.key].append(row)
+    return found
+
+
+def deleted_as_head(versions: Sequence[Neighbour], version_id: uuid.UUID) -> bool:
     """Whether the key was deleted by Invenio's own call while this version was its head.
 
     That call writes a delete marker right after the version and gives its size back to the bucket.
     """
-    if version.is_head:
-        return False
-    after = (
-        sa.select(ObjectVersion.file_id)
-        .where(ObjectVersion.bucket_id == version.bucket_id, ObjectVersion.key == version.key)
-        .where(ObjectVersion.created >= version.created, ObjectVersion.version_id != version.version_id)
-        .order_by(ObjectVersion.created)
-        .limit(1)
-    )
-    row = session.execute(after).first()
-    return row is not None and row.file_id is None
+    place = next(place for place, row in enumerate(versions) if row.version_id == version_id)
+    after = versions[place + 1 :]
+    return not versions[place].is_head and bool(after) and after[0].file_id is None

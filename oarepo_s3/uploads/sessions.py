@@ -77,6 +77,36 @@ def advance(
     return moved
 
 
+def advance_many(
+    session: AnySession, uploads: Sequence[Upload], event: Event, now: datetime, **values: Any
+) -> Sequence[Upload]:
+    """Let an event happen to many uploads in the same state; those that have changed meanwhile are left out.
+
+    :raises IllegalTransition: the table of states has no such event in this state; nothing was changed.
+    """
+    if not uploads:
+        return []
+    origin = uploads[0].state
+    target = next_state(origin, event)
+    query = sa.select(_UPLOADS.c.id, _UPLOADS.c.claims).where(
+        _UPLOADS.c.id.in_([upload.id for upload in uploads]), _UPLOADS.c.state == origin
+    )
+    unchanged = {(row.id, row.claims) for row in session.execute(query.order_by(_UPLOADS.c.id).with_for_update())}
+    moved = [upload for upload in uploads if (upload.id, upload.claims) in unchanged]
+    if not moved:
+        return []
+    values |= {"state": target, "updated": now} | ({"active_slot": None} if target in ENDED else {})
+    session.execute(sa.update(_UPLOADS).where(_UPLOADS.c.id.in_([upload.id for upload in moved])).values(**values))
+    session.execute(
+        sa.insert(_EVENTS),
+        [
+            {"upload_id": upload.id, "at": now, "event": event, "from_state": origin, "to_state": target}
+            for upload in moved
+        ],
+    )
+    return [replace(upload, **values) for upload in moved]
+
+
 def update(session: AnySession, upload: Upload, **values: Any) -> Upload:
     """Compare-and-set without an event: for facts that are no state.
 
@@ -159,9 +189,17 @@ def take_due(
     )
     taken = [Upload.of(row) for row in session.execute(due)]
     if taken:
-        ids = [upload.id for upload in taken]
-        session.execute(sa.update(_UPLOADS).where(_UPLOADS.c.id.in_(ids)).values(due_at=lease_until))
+        set_due(session, taken, lease_until)
     return taken
+
+
+def set_due(session: AnySession, uploads: Sequence[Upload], due_at: datetime | None) -> None:
+    """Say when a sweep has to look at these rows again, unless they have changed their state."""
+    ids = [upload.id for upload in uploads]
+    states = {upload.state for upload in uploads}
+    session.execute(
+        sa.update(_UPLOADS).where(_UPLOADS.c.id.in_(ids), _UPLOADS.c.state.in_(states)).values(due_at=due_at)
+    )
 
 
 def expire_in_bucket(session: AnySession, bucket_id: uuid.UUID, now: datetime) -> int:

@@ -74,8 +74,7 @@ class Sweeper:
             batch = self._take()
             if not batch:
                 break
-            for upload, error in self._clear(batch):
-                self._end(upload, error, report)
+            self._end(self._clear(batch), report)
             logger.info("sweep goes on: %s", report.as_dict())
         return report
 
@@ -84,12 +83,10 @@ class Sweeper:
         now = self._context.clock()
         with sessions.transaction() as session:
             taken = sessions.take_due(session, _SWEPT, now, self._context.rules.sweep_batch, now + LEASE)
-            return [
-                self._aborter.begin_within(session, upload, Event.EXPIRE, None, None)
-                if upload.state is State.OPEN
-                else upload
-                for upload in taken
-            ]
+            opened = [upload for upload in taken if upload.state is State.OPEN]
+            others = [upload for upload in taken if upload.state is not State.OPEN]
+            lease = {"due_at": now + LEASE, "ending": Event.EXPIRE}
+            return [*sessions.advance_many(session, opened, Event.EXPIRE, now, **lease), *others]
 
     def _clear(self, batch: Sequence[Upload]) -> Sequence[tuple[Upload, Exception | None]]:
         with ThreadPoolExecutor(self._context.rules.sweep_concurrency) as pool:
@@ -104,25 +101,34 @@ class Sweeper:
             return upload, error
         return upload, None
 
-    def _end(self, upload: Upload, error: Exception | None, report: SweepReport) -> None:
+    def _end(self, outcomes: Sequence[tuple[Upload, Exception | None]], report: SweepReport) -> None:
+        cleared = [upload for upload, error in outcomes if error is None]
         try:
-            if error is None:
-                self._end_rows(upload, report)
-        except Exception as failure:  # one bad row must not stop the rest: it is logged and kept in the row
-            logger.exception("upload %s cannot be ended", upload.id)
-            error = failure
-        if error is not None:
-            report.failed += 1
-            put_off(self._context, upload, error)
+            self._end_rows(cleared, report)
+        except Exception:
+            logger.warning("a batch cannot be ended at once, so it is done one by one", exc_info=True)
+            outcomes = [*outcomes, *((upload, self._end_one(upload, report)) for upload in cleared)]
+        for upload, error in outcomes:
+            if error is not None:
+                report.failed += 1
+                put_off(self._context, upload, error)
 
-    def _end_rows(self, upload: Upload, report: SweepReport) -> None:
-        if upload.state is State.ABORTED:
+    def _end_one(self, upload: Upload, report: SweepReport) -> Exception | None:
+        try:
+            self._end_rows([upload], report)
+        except Exception as error:  # one bad row must not stop the rest: it is logged and kept in the row
+            logger.exception("upload %s cannot be ended", upload.id)
+            return error
+        return None
+
+    def _end_rows(self, uploads: Sequence[Upload], report: SweepReport) -> None:
+        rechecked = [upload for upload in uploads if upload.state is State.ABORTED]
+        if rechecked:
             with sessions.transaction() as session:
-                sessions.update(session, upload, due_at=None)
-            report.rechecked += 1
-            return
-        self._aborter.finish_rows(upload)
-        if upload.ending == Event.EXPIRE:
-            report.expired += 1
-        else:
-            report.aborted += 1
+                sessions.set_due(session, rechecked, None)
+        aborting = [upload for upload in uploads if upload.state is State.ABORTING]
+        ended = self._aborter.finish_many(aborting) if aborting else []
+        expired = sum(upload.ending == Event.EXPIRE for upload in ended)
+        report.rechecked += len(rechecked)
+        report.expired += expired
+        report.aborted += len(ended) - expired
