@@ -31,7 +31,7 @@ def _whole(least: int, most: int | None = None, *, optional: bool = False) -> Ch
 
 def _seconds(value: Any) -> Problem:
     number = isinstance(value, int | float) and not isinstance(value, bool)
-    return None if number and value > 0 else f"has to be a number of seconds above 0, not {value!r}"
+    return None if number and 0 < value < float("inf") else f"has to be a number of seconds above 0, not {value!r}"
 
 
 def _flag(value: Any) -> Problem:
@@ -45,8 +45,12 @@ def _text(value: Any) -> Problem:
 def _endpoint(value: Any) -> Problem:
     if value is None:
         return None
-    parts = urlsplit(value) if isinstance(value, str) else None
-    if parts is None or parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.username:
+    try:
+        parts = urlsplit(value) if isinstance(value, str) else urlsplit("")
+        bare = parts.port is not None or not parts.netloc.endswith(":")
+    except ValueError:  # a port that is no number, brackets that do not close
+        bare = False
+    if not bare or parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.username:
         return "has to be a URL such as https://s3.example.org, without credentials or query"
     return None
 

@@ -71,7 +71,9 @@ def make_plan(size: int, limits: Limits, *, part_size: int | None = None, parts_
         raise InvalidSize(f"The store takes files of up to {limits.biggest_file} bytes.", size=size)
     if part_size is None and parts_count is not None:
         part_size = -(-size // parts_count) if parts_count > 0 else 0
-    plan = _equal_parts(size, part_size if part_size is not None else _own_part_size(size, limits))
+    if part_size is None:
+        part_size = _own_part_size(size, limits)
+    plan = _equal_parts(size, min(part_size, max(size, limits.max_part_size)))  # no column holds any number
     problem = _problem(plan, limits, parts_count)
     if problem:
         ours = _equal_parts(size, _own_part_size(size, limits))
