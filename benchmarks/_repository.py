@@ -95,7 +95,7 @@ def repository() -> Iterator[Repository]:
         )
         calls: list[str] = []
         with app.app_context():
-            create_tables()
+            create_tables("files")
             world = RecordsWorld(app, None, Clock())  # type: ignore[arg-type]  # the store is a real one
             world.add_record("1")
             yield Repository(app, world, calls)

@@ -8,15 +8,14 @@ middle of it, as the stock storage does; what the store was told is told again w
 """
 
 import logging
-from typing import Any
 
-import sqlalchemy as sa
 from invenio_db import db
-from sqlalchemy.orm import Session
+from invenio_files_rest.models import ObjectVersion
 
 from ..errors import StoreError, StoreUnknownOutcome, StoreUploadGone, UploadExpired, UploadLost
 from . import files, sessions
 from .aborting import Aborter
+from .callers_transaction import when_ended
 from .completing import Completer, ended
 from .context import Context
 from .integrity import file_checksum
@@ -80,17 +79,12 @@ class InsideEnder:
         now = self._context.clock()
         ending = sessions.advance(db.session, upload, Event.ABORT, now, due_at=now, ending=Event.ABORT)
 
-        def committed(_: Session) -> None:
-            try:
-                self._aborter.clear_store(ending)
-            except StoreError:
-                logger.warning("upload %s is left to the next sweep", upload.id, exc_info=True)
+        version = db.session.get(ObjectVersion, upload.version_id)
+        if version is not None:
+            when_ended(db.session(), version, committed=lambda: self._clear(ending))
 
-        def stop(*_: Any) -> None:
-            for name, listener in (("after_commit", committed), ("after_rollback", stop)):
-                if sa.event.contains(session, name, listener):
-                    sa.event.remove(session, name, listener)
-
-        session: Session = db.session()
-        sa.event.listen(session, "after_commit", committed, once=True)
-        sa.event.listen(session, "after_rollback", stop, once=True)
+    def _clear(self, upload: Upload) -> None:
+        try:
+            self._aborter.clear_store(upload)
+        except StoreError:
+            logger.warning("upload %s is left to the next sweep", upload.id, exc_info=True)

@@ -13,15 +13,14 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any
 
-import sqlalchemy as sa
 from invenio_db import db
 from invenio_files_rest.models import FileInstance, ObjectVersion
 from sqlalchemy.orm import Session, scoped_session
 
 from ..errors import StoreError, StoreUnknownOutcome, UploadExists
 from . import files, sessions
+from .callers_transaction import when_ended
 from .context import Context
 from .models import Upload, slot_of
 from .opening import Opener, OpenRequest, new_upload
@@ -66,7 +65,7 @@ class InsideOpener:
             took_head=took_head, previous_head_id=previous_head_id, due_at=upload.expires_at,
         )  # fmt: skip
         if _one_writer(session):
-            self._abort_on_rollback(session(), version, upload)
+            when_ended(session(), version, rolled_back=lambda: self._abort(upload))
         return upload
 
     def _check_free(self, session: scoped_session[Session], slot: str) -> None:
@@ -99,27 +98,12 @@ class InsideOpener:
         with self._own(session) as own:
             return sessions.update(own, upload, s3_upload_id=created.upload_id, may_have_strays=created.retried)
 
-    def _abort_on_rollback(self, session: Session, version: ObjectVersion, upload: Upload) -> None:
-        """Abort at the store when the caller's transaction, or the savepoint in it, is rolled back."""
-
-        def stop() -> None:
-            sa.event.remove(session, "after_soft_rollback", rolled_back)
-            sa.event.remove(session, "after_commit", committed)
-
-        def rolled_back(_: Session, __: Any) -> None:
-            if sa.inspect(version).persistent:
-                return  # a savepoint that does not concern this file
-            stop()
-            try:
-                self._context.store.abort_upload(upload.s3_bucket, upload.s3_key, upload.s3_upload_id or "")
-            except StoreError:
-                logger.exception("an upload of a rolled back transaction stays at the store: %s", upload.s3_key)
-
-        def committed(_: Session) -> None:
-            stop()
-
-        sa.event.listen(session, "after_soft_rollback", rolled_back)
-        sa.event.listen(session, "after_commit", committed)
+    def _abort(self, upload: Upload) -> None:
+        """The caller has rolled back, and the row with it: nobody else knows what the store has opened."""
+        try:
+            self._context.store.abort_upload(upload.s3_bucket, upload.s3_key, upload.s3_upload_id or "")
+        except StoreError:
+            logger.exception("an upload of a rolled back transaction stays at the store: %s", upload.s3_key)
 
 
 def _one_writer(session: scoped_session[Session]) -> bool:
