@@ -72,14 +72,14 @@ S3_MULTIPART_STORE_TIMEOUT = 30
 S3_MULTIPART_STORE_ATTEMPTS = 5
 """How often a call to the store is tried before it is given up."""
 
-S3_MULTIPART_STORE_CONNECTIONS = 16
+S3_MULTIPART_STORE_CONNECTIONS = 32
 """Connections to the store that a process keeps at most."""
 
-S3_MULTIPART_SWEEP_BATCH = 100
+S3_MULTIPART_SWEEP_BATCH = 500
 """Uploads that a sweep takes at a time."""
 
-S3_MULTIPART_SWEEP_CONCURRENCY = 8
-"""Calls to the store that a sweep makes at a time."""
+S3_MULTIPART_SWEEP_CONCURRENCY = 32
+"""Calls to the store that a sweep makes at a time; more than ``S3_MULTIPART_STORE_CONNECTIONS`` is of no use."""
 
 S3_MULTIPART_SWEEP_DEADLINE = 3000
 """Seconds after which a sweep stops; the next one goes on."""

@@ -85,11 +85,11 @@ class Aborter:
 
     def finish_many(self, uploads: Sequence[Upload]) -> Sequence[Upload]:
         """The same for many, in one transaction; those that somebody else has ended are left out."""
+        now = self._context.clock()
         by_recheck: dict[datetime, list[Upload]] = {}
         for upload in uploads:
-            by_recheck.setdefault(self._recheck_at(upload), []).append(upload)
+            by_recheck.setdefault(self._recheck_at(upload, now), []).append(upload)
         ended: list[Upload] = []
-        now = self._context.clock()
         with sessions.transaction() as session:
             files.lock_buckets(session, {upload.bucket_id for upload in uploads})
             for due_at, group in by_recheck.items():
@@ -102,9 +102,12 @@ class Aborter:
     def _take_back(self, session: scoped_session[Session], uploads: Sequence[Upload]) -> None:
         if uploads:
             release(session, uploads)
+        by_owner: dict[str | None, list[Upload]] = {}
         for upload in uploads:
-            for owner in self._context.owners(upload.owner):
-                owner.released(session, upload)
+            by_owner.setdefault(upload.owner, []).append(upload)
+        for name, group in by_owner.items():
+            for owner in self._context.owners(name):
+                owner.released(session, group)
 
     def clear_away(self, upload: Upload) -> None:
         """End an upload that holds a key although its time is over, or go on with one that somebody has begun to."""
@@ -163,10 +166,10 @@ class Aborter:
             return False
         return True
 
-    def _recheck_at(self, upload: Upload) -> datetime:
+    def _recheck_at(self, upload: Upload, now: datetime) -> datetime:
         """When to look once more: a part, or an answer to the opening, may still be on its way and bring it back."""
-        last_url = min(upload.expires_at, self._context.after(self._context.rules.url_expiration))
-        return max(last_url, self._context.clock()) + IN_FLIGHT
+        last_url = min(upload.expires_at, now + timedelta(seconds=self._context.rules.url_expiration))
+        return max(last_url, now) + IN_FLIGHT
 
     def _current(self, upload: Upload) -> Upload:
         with sessions.transaction() as session:

@@ -19,6 +19,7 @@ from ..errors import (
     StoreUploadGone,
     UploadAborted,
     UploadBusy,
+    UploadCompleted,
     UploadExpired,
     UploadLost,
 )
@@ -249,7 +250,7 @@ class Completer:
                 )
                 release(session, [lost])
                 for owner in self._context.owners(upload.owner):
-                    owner.released(session, lost)
+                    owner.released(session, [lost])
         except sessions.Superseded:
             return self._after_race(upload)
         raise UploadLost(f"The upload cannot be completed: {reason}.")
@@ -279,6 +280,10 @@ def ended(upload: Upload) -> OARepoS3Error:
     """The error for an upload that can no longer be used."""
     if upload.state is State.OPENING:
         return UploadBusy("The upload is being opened.", retry_after=2)
+    if upload.state is State.COMPLETING:
+        return UploadBusy("The upload is being completed.", retry_after=5)
+    if upload.state is State.COMPLETED:
+        return UploadCompleted("The upload is completed.")
     if upload.state is State.LOST:
         return UploadLost("The upload is gone at the store.")
     if upload.ending == Event.EXPIRE:

@@ -31,8 +31,8 @@ class Owner(Protocol):
         """The file is readable."""
         ...
 
-    def released(self, session: scoped_session[Session], upload: Upload) -> None:
-        """The pending file is gone, and the previous version is what readers get."""
+    def released(self, session: scoped_session[Session], uploads: Sequence[Upload]) -> None:
+        """The pending files are gone, and the previous versions are what readers get; a sweep hands in many."""
         ...
 
     def subject(self, upload: Upload) -> tuple[Any, Any] | None:

@@ -43,7 +43,8 @@ def lock_buckets(session: scoped_session[Session], bucket_ids: Collection[uuid.U
     if session.get_bind().dialect.name == "sqlite":
         # FOR UPDATE does nothing there; a write takes the one lock that the database has.
         session.execute(sa.update(Bucket.__table__).where(Bucket.id.in_(bucket_ids)).values(size=Bucket.size))
-    query = sa.select(Bucket).where(Bucket.id.in_(bucket_ids)).order_by(Bucket.id).with_for_update()
+    # NO KEY UPDATE: whoever has added a version shares the bucket's key, and would wait for us while we wait for them.
+    query = sa.select(Bucket).where(Bucket.id.in_(bucket_ids)).order_by(Bucket.id).with_for_update(key_share=True)
     return session.execute(query.execution_options(populate_existing=True)).scalars().all()
 
 

@@ -8,14 +8,14 @@ except :meth:`UploadService.open_inside`, which is for callers that hold a trans
 """
 
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from invenio_db import db
 from invenio_files_rest.models import FileInstance, ObjectVersion
 
 from ..errors import StoreUploadGone, UploadExpired, UploadNotFound
-from . import sessions
+from . import quota, sessions
 from .aborting import Aborter
 from .completing import Completer, ended
 from .context import Context
@@ -195,6 +195,14 @@ class UploadService:
     def reconcile(self, *, dry_run: bool = False, s3_buckets: Iterable[str] = ()) -> ReconcileReport:
         """Settle interrupted uploads; see :meth:`oarepo_s3.uploads.reconciling.Reconciler.reconcile`."""
         return self._reconciler.reconcile(dry_run=dry_run, s3_buckets=s3_buckets)
+
+    def check_sizes(self, bucket_id: uuid.UUID | None = None) -> Iterator[quota.BucketSize]:
+        """Recompute the sizes of buckets; see :func:`oarepo_s3.uploads.quota.check_sizes`."""
+        return quota.check_sizes(bucket_id)
+
+    def repair_size(self, bucket_id: uuid.UUID) -> quota.BucketSize | None:
+        """Write the recomputed size of a bucket; see :func:`oarepo_s3.uploads.quota.repair_size`."""
+        return quota.repair_size(bucket_id)
 
     def _check_usable(self, upload: Upload) -> None:
         if upload.state is not State.OPEN:

@@ -180,14 +180,17 @@ def take_due(
 
     Rows that another worker is just taking are skipped, not waited for.
     """
-    due = (
-        sa.select(_UPLOADS)
-        .where(_UPLOADS.c.state.in_(states), _UPLOADS.c.due_at <= now)
-        .order_by(_UPLOADS.c.due_at)
-        .limit(limit)
-        .with_for_update(skip_locked=True)
-    )
-    taken = [Upload.of(row) for row in session.execute(due)]
+    taken: list[Upload] = []
+    for state in states:  # one by one, so that the index gives the rows in order however many are due
+        due = (
+            sa.select(_UPLOADS)
+            .where(_UPLOADS.c.state == state, _UPLOADS.c.due_at <= now)
+            .order_by(_UPLOADS.c.due_at)
+            .limit(limit - len(taken))
+            .with_for_update(skip_locked=True)
+        )
+        if len(taken) < limit:
+            taken += [Upload.of(row) for row in session.execute(due)]
     if taken:
         set_due(session, taken, lease_until)
     return taken

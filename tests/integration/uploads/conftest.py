@@ -4,7 +4,7 @@
 """An application without records: buckets, files, uploads, a fake store and a clock that can be moved."""
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -59,8 +59,9 @@ class RecordingOwner:
     def completed(self, session: Any, upload: Upload) -> None:
         self._tell("completed", upload)
 
-    def released(self, session: Any, upload: Upload) -> None:
-        self._tell("released", upload)
+    def released(self, session: Any, uploads: Sequence[Upload]) -> None:
+        for upload in uploads:
+            self._tell("released", upload)
 
     def subject(self, upload: Upload) -> tuple[Any, Any] | None:
         return None

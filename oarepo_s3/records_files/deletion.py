@@ -1,0 +1,44 @@
+# SPDX-FileCopyrightText: 2026 CESNET z.s.p.o.
+# SPDX-License-Identifier: MIT
+
+"""A record that goes away takes its pending uploads with it."""
+
+import uuid
+from typing import Any
+
+import sqlalchemy as sa
+from flask import current_app
+from invenio_db import db
+
+from ..proxies import current_uploads
+
+
+def connect() -> None:
+    """Let pending uploads expire with their record; once or more often, it makes no difference."""
+    from invenio_records.signals import after_record_delete
+
+    after_record_delete.connect(expire_uploads)
+
+
+def expire_uploads(sender: Any, record: Any, **_: Any) -> None:
+    """Let the uploads of a record that is being deleted expire, in the transaction that deletes it."""
+    if "oarepo-s3" not in current_app.extensions:
+        return
+    for bucket_id in _buckets(record):
+        current_uploads.expire_bucket(db.session, bucket_id)
+
+
+def _buckets(record: Any) -> list[uuid.UUID]:
+    from invenio_records_files.models import RecordsBuckets
+
+    links = sa.select(RecordsBuckets.bucket_id)
+    linked = list(db.session.execute(links.where(RecordsBuckets.record_id == record.id)).scalars())
+    if linked:
+        return linked
+    try:
+        named = uuid.UUID(str(record.get("_bucket")))
+    except ValueError:
+        return []
+    # A record that is deleted for good has lost its link before. Its metadata may name any bucket: not one in use.
+    in_use = db.session.execute(links.where(RecordsBuckets.bucket_id == named)).first()
+    return [] if in_use else [named]

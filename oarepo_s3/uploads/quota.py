@@ -1,0 +1,145 @@
+# SPDX-FileCopyrightText: 2026 CESNET z.s.p.o.
+# SPDX-License-Identifier: MIT
+
+"""Quota truth: what the size of a bucket has to be, from its files and pending uploads.
+
+Invenio keeps the size as a running total. Each version with a file adds the file's size; deleting a key takes off that
+of its head and writes a delete marker; removing a version for good takes off its size. So these count:
+
+* each version that has a file, pending ones included with their declared size, but for the version that was head when
+  its key was deleted, as long as the marker is there;
+* uploads of invenio-files-rest's own multipart interface until they are merged.
+
+Where Invenio's total is known to differ: removing a version whose key was deleted before takes its size off twice, and
+removing a delete marker does not add what the deletion took off. Both show up as differences.
+"""
+
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+from invenio_files_rest.models import Bucket, FileInstance, MultipartObject, ObjectVersion
+from sqlalchemy.orm import Session, scoped_session
+
+from . import files, sessions
+from .models import UploadSession
+from .states import State
+
+PAGE = 200
+"""Buckets that are looked at in one transaction."""
+
+_BUCKETS, _FILES, _UPLOADS = Bucket.__table__, FileInstance.__table__, UploadSession.__table__
+_VERSIONS, _MULTIPARTS = ObjectVersion.__table__, MultipartObject.__table__
+
+
+@dataclass(frozen=True, slots=True)
+class BucketSize:
+    """The size of a bucket in bytes: as Invenio has it, and as its files make it."""
+
+    bucket_id: uuid.UUID
+    recorded: int
+    recomputed: int
+
+    @property
+    def difference(self) -> int:
+        """Bytes that are recorded too many; negative where they are too few."""
+        return self.recorded - self.recomputed
+
+    def as_dict(self) -> dict[str, Any]:
+        """The sizes by name, as JSON can carry them."""
+        return {
+            "bucket": str(self.bucket_id),
+            "recorded": self.recorded,
+            "recomputed": self.recomputed,
+            "difference": self.difference,
+        }
+
+
+def check_sizes(bucket_id: uuid.UUID | None = None) -> Iterator[BucketSize]:
+    """Recompute the size of one bucket, or of all in turn.
+
+    The database adds up; each bucket is seen at one moment, and memory does not depend on how many there are.
+    """
+    last: uuid.UUID | None = None
+    while True:
+        with sessions.transaction() as session:
+            sizes = _sizes(session, [bucket_id] if bucket_id is not None else _next_buckets(session, last))
+        yield from sizes
+        if bucket_id is not None or not sizes:
+            return
+        last = sizes[-1].bucket_id
+
+
+def repair_size(bucket_id: uuid.UUID) -> BucketSize | None:
+    """Write the recomputed size of a bucket, under its lock.
+
+    :returns: the sizes as they were found, or None if there is no such bucket.
+    """
+    with sessions.transaction() as session:
+        files.lock_bucket(session, bucket_id)
+        found = _sizes(session, [bucket_id])
+        if not found:
+            return None
+        if found[0].difference:
+            session.execute(sa.update(_BUCKETS).where(_BUCKETS.c.id == bucket_id).values(size=found[0].recomputed))
+            session.expire_all()  # what the session has read of the bucket before is no longer so
+        return found[0]
+
+
+def _next_buckets(session: scoped_session[Session], last: uuid.UUID | None) -> list[uuid.UUID]:
+    query = sa.select(_BUCKETS.c.id).order_by(_BUCKETS.c.id).limit(PAGE)
+    return list(session.execute(query if last is None else query.where(_BUCKETS.c.id > last)).scalars())
+
+
+def _sizes(session: scoped_session[Session], bucket_ids: list[uuid.UUID]) -> list[BucketSize]:
+    """By bucket, in one statement, so that the total and what it is made of are of the same moment."""
+    versions = _counted(bucket_ids)
+    multiparts = (
+        sa.select(_MULTIPARTS.c.bucket_id, sa.func.sum(_MULTIPARTS.c.size).label("size"))
+        .where(_MULTIPARTS.c.bucket_id.in_(bucket_ids))
+        .group_by(_MULTIPARTS.c.bucket_id)
+        .subquery()
+    )
+    total = sa.func.coalesce(versions.c.size, 0) + sa.func.coalesce(multiparts.c.size, 0)
+    query = (
+        sa.select(_BUCKETS.c.id, _BUCKETS.c.size, total)
+        .outerjoin(versions, versions.c.bucket_id == _BUCKETS.c.id)
+        .outerjoin(multiparts, multiparts.c.bucket_id == _BUCKETS.c.id)
+        .where(_BUCKETS.c.id.in_(bucket_ids))
+        .order_by(_BUCKETS.c.id)
+    )
+    return [BucketSize(bucket_id, size, int(made)) for bucket_id, size, made in session.execute(query)]
+
+
+def _counted(bucket_ids: list[uuid.UUID]) -> sa.Subquery:
+    """Sum of the sizes of the versions that count, by bucket."""
+    # Whose turn as head came when: a version that was pending beside a readable one had it at completion, if at all.
+    beside = _UPLOADS.c.took_head.is_(False)
+    moment = sa.case((beside, _UPLOADS.c.updated), else_=_VERSIONS.c.created)
+    waiting = sa.case((sa.and_(beside, _UPLOADS.c.state != State.COMPLETED), 1), else_=0)
+    is_marker = sa.case((_VERSIONS.c.file_id.is_(None), 1), else_=0)
+    in_turn = {"partition_by": (_VERSIONS.c.bucket_id, _VERSIONS.c.key, waiting), "order_by": moment}
+    turns = (
+        sa.select(
+            _VERSIONS.c.bucket_id,
+            _VERSIONS.c.file_id,
+            _VERSIONS.c.is_head,
+            sa.func.lead(is_marker, 1, 0).over(**in_turn).label("deleted"),
+        )
+        .outerjoin(
+            _UPLOADS,
+            # The bucket is in here for its index.
+            sa.and_(_UPLOADS.c.bucket_id == _VERSIONS.c.bucket_id, _UPLOADS.c.version_id == _VERSIONS.c.version_id),
+        )
+        .where(_VERSIONS.c.bucket_id.in_(bucket_ids))
+        .subquery()
+    )
+    return (
+        sa.select(turns.c.bucket_id, sa.func.sum(_FILES.c.size).label("size"))
+        .join(_FILES, _FILES.c.id == turns.c.file_id)
+        .where(sa.or_(turns.c.is_head, turns.c.deleted == 0))
+        .group_by(turns.c.bucket_id)
+        .subquery()
+    )

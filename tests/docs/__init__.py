@@ -1,0 +1,3 @@
+# SPDX-FileCopyrightText: 2026 CESNET z.s.p.o.
+# SPDX-License-Identifier: MIT
+"""The documentation is held against the code."""
