@@ -4,10 +4,11 @@
 """A record that goes away takes its pending uploads with it."""
 
 import uuid
+from importlib.util import find_spec
 from typing import Any
 
 import sqlalchemy as sa
-from flask import current_app
+from flask import Flask, current_app
 from invenio_db import db
 
 from ..proxies import current_uploads
@@ -18,6 +19,15 @@ def connect() -> None:
     from invenio_records.signals import after_record_delete
 
     after_record_delete.connect(expire_uploads)
+
+
+def finalize_app(app: Flask) -> None:
+    """Do the same in an application that has none of our paths, such as that of a Celery worker.
+
+    For the entry points ``invenio_base.finalize_app`` and ``invenio_base.api_finalize_app``.
+    """
+    if find_spec("invenio_records_files") is not None:
+        connect()
 
 
 def expire_uploads(sender: Any, record: Any, **_: Any) -> None:

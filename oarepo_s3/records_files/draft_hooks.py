@@ -16,7 +16,6 @@ from flask.typing import RouteCallable
 from invenio_db import db
 
 from ..api import MultipartUpload
-from ..errors import NotAnS3Location
 from ..proxies import current_uploads
 from ..uploads import sessions
 from ..uploads.models import Upload, slot_of
@@ -123,6 +122,5 @@ def _opened(files: Any, wanted: NewUpload, urls: Mapping[str, str]) -> Upload:
         abort_url=urls["abort_url"],
     )
     opened = sessions.get_active(db.session, slot_of(files.bucket.id, wanted.key))
-    if opened is None:
-        raise NotAnS3Location("The files of this record are not kept in an S3 store.")
+    assert opened is not None  # no other storage takes such an assignment
     return opened

@@ -62,7 +62,7 @@ class LegacyView(FilesView):
             upload = current_uploads.find(bucket_of(record), key, upload_id)
         except NotFound:
             raise UploadNotFound("There is no such upload.") from None
-        if not hmac.compare_digest(upload.public_id, upload_id):
+        if not hmac.compare_digest(upload.public_id, upload_id):  # not every database tells A from a
             raise UploadNotFound("There is no such upload.")
         return upload
 

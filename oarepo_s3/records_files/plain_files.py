@@ -33,6 +33,19 @@ class Place:
     record_class: str | None
 
 
+class _Incoming:
+    """A body whose end is the client's affair: losing it is no failure of the store."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+
+    def read(self, size: int = -1) -> bytes:
+        try:
+            return self._stream.read(size)
+        except OSError as error:
+            raise BadRequest("The body broke off.") from error
+
+
 def readable_head(bucket_id: uuid.UUID, key: str) -> ObjectVersion | None:
     """The version that readers get, or None."""
     if "\0" in key:  # no database has it, and PostgreSQL does not even take the question
@@ -127,13 +140,13 @@ def _options(place: Place, size: int | None) -> dict[str, Any]:
 
 def _save(file: FileInstance, stream: BinaryIO, size: int | None, **options: Any) -> None:
     try:
-        file.set_contents(stream, size=size, **options)
+        file.set_contents(_Incoming(stream), size=size, **options)
     except FileSizeError as error:
         reason = str(error.description)
         raise QuotaExceeded(reason, reason=reason) from error
     except UnexpectedFileSizeError as error:
         raise BadRequest(str(error.description)) from error
-    except (HTTPException, OARepoS3Error):  # the client has gone, for instance
+    except (HTTPException, OARepoS3Error):
         raise
     except Exception as error:  # which ones there are is the storage's affair; what they say may quote the store
         logger.exception("the storage did not take a file")

@@ -198,7 +198,7 @@ class S3Client:
         marker: dict[str, str] = {}
         for _ in range(MAX_PAGES):
             with self._watch.call(faults.LIST_UPLOADS):
-                page = self._client.list_multipart_uploads(Bucket=self.wire_bucket(s3_bucket), Prefix=prefix, **marker)
+                page = self._page_of_uploads(Bucket=self.wire_bucket(s3_bucket), Prefix=prefix, **marker)
             uploads = page.get("Uploads", ())
             for upload in uploads:
                 yield ListedUpload(upload["Key"], upload["UploadId"], upload.get("Initiated"))
@@ -208,6 +208,16 @@ class S3Client:
             if marker == previous:
                 break
         raise StoreRefused("ListMultipartUploads: the list of the store has no end")
+
+    def _page_of_uploads(self, **arguments: Any) -> Mapping[str, Any]:
+        try:
+            page: Mapping[str, Any] = self._client.list_multipart_uploads(**arguments)
+        except ClientError as error:
+            # rclone, of a bucket that has had no upload since the server was started.
+            if error.response["Error"]["Code"] != "NoSuchUpload":
+                raise
+            return {}
+        return page
 
 
 def _stored_part(part: Mapping[str, Any]) -> StoredPart:

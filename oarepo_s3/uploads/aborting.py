@@ -137,9 +137,15 @@ class Aborter:
     def clear_store(self, upload: Upload) -> None:
         """Abort everything that the store holds of the upload, and see that it is gone.
 
+        Of one that is completed only strays are aborted: some stores would drop the parts of its object.
+
         :raises StoreError: the store could not be asked, or still holds parts.
         """
         store = self._context.store
+        if upload.state is State.COMPLETED:
+            for s3_upload_id in set(self._at_store(upload)) - {upload.s3_upload_id}:
+                store.abort_upload(upload.s3_bucket, upload.s3_key, s3_upload_id)
+            return
         for _ in range(CLEARING_ROUNDS):
             for s3_upload_id in set(self._at_store(upload)):
                 store.abort_upload(upload.s3_bucket, upload.s3_key, s3_upload_id)
@@ -165,6 +171,10 @@ class Aborter:
         except StoreUploadGone:
             return False
         return True
+
+    def look_for_strays_at(self, upload: Upload) -> datetime | None:
+        """When a sweep has to clear away what lost answers to the opening have left; None if none was lost."""
+        return self._recheck_at(upload, self._context.clock()) if upload.may_have_strays else None
 
     def _recheck_at(self, upload: Upload, now: datetime) -> datetime:
         """When to look once more: a part, or an answer to the opening, may still be on its way and bring it back."""

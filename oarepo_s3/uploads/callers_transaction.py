@@ -7,37 +7,36 @@ The listeners stand on the class of sessions and look into the session's own lis
 would change what SQLAlchemy is just going through.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, SessionTransaction
 
 _WAITING = "oarepo_s3_waiting"
 
 
 @dataclass(frozen=True, slots=True)
 class _Waiting:
-    witness: Any
+    begun_in: SessionTransaction | None
     committed: Callable[[], None] | None
     rolled_back: Callable[[], None] | None
 
 
 def when_ended(
     session: Session,
-    witness: Any,
     *,
     committed: Callable[[], None] | None = None,
     rolled_back: Callable[[], None] | None = None,
 ) -> None:
-    """Call one of the functions when the transaction that is open now, or a savepoint in it, has ended.
+    """Call one of the functions when what the session has just done is kept, or is not.
 
-    :param witness: an object that was added in the transaction; a roll-back that it survives is none of ours.
     :param committed: called after the outermost commit; must not touch the database.
-    :param rolled_back: called after the roll-back; must not touch the database.
+    :param rolled_back: called after the roll-back of the transaction, or of a savepoint that is open now; must not
+        touch the database.
     """
-    session.info.setdefault(_WAITING, []).append(_Waiting(witness, committed, rolled_back))
+    begun_in = session.get_nested_transaction() or session.get_transaction()
+    session.info.setdefault(_WAITING, []).append(_Waiting(begun_in, committed, rolled_back))
 
 
 @sa.event.listens_for(Session, "after_commit")
@@ -49,11 +48,27 @@ def _after_commit(session: Session) -> None:
 
 
 @sa.event.listens_for(Session, "after_soft_rollback")
-def _after_rollback(session: Session, _: Any) -> None:
+def _after_rollback(session: Session, ended: SessionTransaction) -> None:
+    _roll_back(session, ended)
+
+
+@sa.event.listens_for(Session, "after_transaction_end")
+def _after_end(session: Session, ended: SessionTransaction) -> None:
+    if ended.parent is None:  # closed without a commit or a roll-back: the database rolls back
+        _roll_back(session, ended)
+
+
+def _roll_back(session: Session, ended: SessionTransaction) -> None:
     everyone: list[_Waiting] = session.info.pop(_WAITING, [])
-    still = [waiting for waiting in everyone if sa.inspect(waiting.witness).persistent]
+    still = [waiting for waiting in everyone if ended not in _around(waiting.begun_in)]
     if still:
         session.info[_WAITING] = still
     for waiting in everyone:
         if waiting not in still and waiting.rolled_back is not None:
             waiting.rolled_back()
+
+
+def _around(transaction: SessionTransaction | None) -> Iterator[SessionTransaction]:
+    while transaction is not None:
+        yield transaction
+        transaction = transaction.parent

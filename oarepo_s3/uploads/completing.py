@@ -211,8 +211,9 @@ class Completer:
             with sessions.transaction() as session:
                 files.lock_bucket(session, upload.bucket_id)
                 completed = sessions.advance(
-                    session, upload, Event.COMPLETED, now, actor=actor, etag=etag, due_at=None, claimed_until=None
-                )
+                    session, upload, Event.COMPLETED, now, actor=actor, etag=etag,
+                    due_at=self._aborter.look_for_strays_at(upload), claimed_until=None,
+                )  # fmt: skip
                 files.publish(session, upload, checksum)
                 for owner in self._context.owners(upload.owner):
                     owner.completed(session, completed)
@@ -246,8 +247,9 @@ class Completer:
             with sessions.transaction() as session:
                 files.lock_bucket(session, upload.bucket_id)
                 lost = sessions.advance(
-                    session, upload, Event.LOST, now, actor=actor, reason=reason, due_at=None, claimed_until=None
-                )
+                    session, upload, Event.LOST, now, actor=actor, reason=reason,
+                    due_at=self._aborter.look_for_strays_at(upload), claimed_until=None,
+                )  # fmt: skip
                 release(session, [lost])
                 for owner in self._context.owners(upload.owner):
                     owner.released(session, [lost])

@@ -10,7 +10,6 @@ middle of it, as the stock storage does; what the store was told is told again w
 import logging
 
 from invenio_db import db
-from invenio_files_rest.models import ObjectVersion
 
 from ..errors import StoreError, StoreUnknownOutcome, StoreUploadGone, UploadExpired, UploadLost
 from . import files, sessions
@@ -52,7 +51,8 @@ class InsideEnder:
         session = db.session
         claimed = sessions.advance(session, upload, Event.COMPLETE, now, claims=upload.claims + 1)
         checksum = file_checksum(etag, upload.part_size, None, opaque=self._context.rules.opaque_etags)
-        completed = sessions.advance(session, claimed, Event.COMPLETED, now, etag=etag, due_at=None)
+        due_at = self._aborter.look_for_strays_at(upload)
+        completed = sessions.advance(session, claimed, Event.COMPLETED, now, etag=etag, due_at=due_at)
         files.publish(session, completed, checksum)
         return completed
 
@@ -78,10 +78,7 @@ class InsideEnder:
             return
         now = self._context.clock()
         ending = sessions.advance(db.session, upload, Event.ABORT, now, due_at=now, ending=Event.ABORT)
-
-        version = db.session.get(ObjectVersion, upload.version_id)
-        if version is not None:
-            when_ended(db.session(), version, committed=lambda: self._clear(ending))
+        when_ended(db.session(), committed=lambda: self._clear(ending))
 
     def _clear(self, upload: Upload) -> None:
         try:

@@ -23,6 +23,26 @@ _KEY = sa.Text().with_variant(mysql.VARCHAR(255), "mysql")
 _SERIAL = sa.BigInteger().with_variant(sa.Integer, "sqlite")
 
 
+class _Hidden(str):
+    """A text that does not show itself where SQLAlchemy quotes the parameters of a statement, in errors and logs."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "'(hidden)'"
+
+
+class SecretText(sa.TypeDecorator[str]):
+    """A text that may be a capability."""
+
+    impl = sa.String
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: sa.Dialect) -> str | None:
+        """Hide the value from whoever prints it."""
+        return None if value is None else _Hidden(value)
+
+
 def slot_of(bucket_id: uuid.UUID, key: str) -> str:
     """A fixed-length name for (bucket, key), short enough for an index on every database."""
     return hashlib.sha256(bucket_id.bytes + key.encode("utf-8", "surrogatepass")).hexdigest()
@@ -43,7 +63,7 @@ class UploadSession(db.Model):
 
     id = sa.Column(UUIDType, primary_key=True, default=uuid.uuid4)
     """Our id; stamped on the object at the store and read back at completion."""
-    public_id = sa.Column(sa.String(64), nullable=False, unique=True)
+    public_id: sa.Column[str] = sa.Column(SecretText(64), nullable=False, unique=True)
     """256 random bits: what clients know as the upload id."""
     state = sa.Column(sa.String(16), nullable=False)
     slot = sa.Column(sa.String(64), nullable=False, index=True)

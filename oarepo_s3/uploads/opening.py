@@ -133,6 +133,8 @@ class Opener:
             raise
         try:
             with sessions.transaction() as session:
+                # Another request may have noted a stray since the row was read: the note is never taken back.
+                strays: dict[str, Any] = {"may_have_strays": True} if created.retried else {}
                 return sessions.advance(
                     session,
                     upload,
@@ -140,8 +142,8 @@ class Opener:
                     self._context.clock(),
                     actor=actor,
                     s3_upload_id=created.upload_id,
-                    may_have_strays=upload.may_have_strays or created.retried,
                     due_at=upload.expires_at,
+                    **strays,
                 )
         except sessions.Superseded:
             store.abort_upload(upload.s3_bucket, upload.s3_key, created.upload_id)

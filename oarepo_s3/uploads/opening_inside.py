@@ -13,6 +13,7 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 
 from invenio_db import db
 from invenio_files_rest.models import FileInstance, ObjectVersion
@@ -57,16 +58,15 @@ class InsideOpener:
         with self._own(session) as own:
             sessions.insert(own, _without_slot(upload), actor=request.actor)
         upload = self._create_at_store(session, _without_slot(upload))
+        if _one_writer(session):
+            when_ended(session(), rolled_back=partial(self._abort, upload))
         files.check_room(files.lock_bucket(session, request.bucket_id), request.size)
         self._check_free(session, slot)
         took_head, previous_head_id = files.show_pending(session, version)
-        upload = sessions.advance(
+        return sessions.advance(
             session, upload, Event.OPENED, self._context.clock(), actor=request.actor, active_slot=slot,
             took_head=took_head, previous_head_id=previous_head_id, due_at=upload.expires_at,
         )  # fmt: skip
-        if _one_writer(session):
-            when_ended(session(), version, rolled_back=lambda: self._abort(upload))
-        return upload
 
     def _check_free(self, session: scoped_session[Session], slot: str) -> None:
         if sessions.get_active(session, slot) is not None:

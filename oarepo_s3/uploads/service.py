@@ -176,9 +176,12 @@ class UploadService:
         return self._aborter.abort(upload, actor, reason)
 
     def abort_file(self, file_id: uuid.UUID, reason: str) -> bool:
-        """Abort the upload that is to bring a file; whether there was one that had not ended."""
-        with sessions.transaction() as session:
-            upload = sessions.get_of_file(session, file_id)
+        """Abort the upload that is to bring a file; whether there was one that had not ended.
+
+        Looks in the caller's transaction, as a storage also deletes what a failed one has left.
+        """
+        with db.session.no_autoflush:
+            upload = sessions.get_of_file(db.session, file_id)
         if upload is None or upload.active_slot is None:
             return False
         self.abort(upload, None, reason)

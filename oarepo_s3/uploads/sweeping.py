@@ -18,11 +18,13 @@ from . import sessions
 from .aborting import LEASE, Aborter
 from .context import Context
 from .models import Upload
-from .states import Event, State
+from .states import ENDED, Event, State
 
 logger = logging.getLogger(__name__)
 
-_SWEPT = (State.OPEN, State.ABORTING, State.ABORTED)
+_SWEPT = (State.OPEN, State.ABORTING, State.ABORTED, State.COMPLETED, State.LOST)
+"""Those that have ended are due where something of them may turn up at the store once more."""
+
 FIRST_RETRY = timedelta(minutes=1)
 LONGEST_RETRY = timedelta(days=1)
 
@@ -122,7 +124,7 @@ class Sweeper:
         return None
 
     def _end_rows(self, uploads: Sequence[Upload], report: SweepReport) -> None:
-        rechecked = [upload for upload in uploads if upload.state is State.ABORTED]
+        rechecked = [upload for upload in uploads if upload.state in ENDED]
         if rechecked:
             with sessions.transaction() as session:
                 sessions.set_due(session, rechecked, None)

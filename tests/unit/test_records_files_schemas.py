@@ -85,7 +85,8 @@ def test_checksums(value: str):
 @pytest.mark.parametrize(
     "value",
     ["", "md5:" + "0" * 32, "multipart:", f"multipart:{'0' * 32}-3", f"multipart:{'0' * 31}-3-5",
-     f"multipart:{'A' * 32}-3-5", f"multipart:{'0' * 32}-0-5", f"multipart:{'0' * 32}-3-0", "etag:", 'etag:"x"', "etag:a:b", "etag:a\n"],
+     f"multipart:{'A' * 32}-3-5",
+     f"multipart:{'0' * 32}-0-5", f"multipart:{'0' * 32}-3-0", "etag:", 'etag:"x"', "etag:a:b", "etag:a\n"],
 )  # fmt: skip
 def test_checksums_that_have_no_known_form(value: str):
     with pytest.raises(InvalidChecksum):

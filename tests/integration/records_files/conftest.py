@@ -30,3 +30,10 @@ def make_world(tmp_path: Path) -> Iterator[Callable[..., RecordsWorld]]:
 def world(make_world: Callable[..., RecordsWorld]) -> RecordsWorld:
     """A world with the default settings."""
     return make_world()
+
+
+@pytest.fixture
+def etags(world: RecordsWorld) -> dict[int, str]:
+    """ETags of the three parts of an upload that is open."""
+    world.client().open(name="Data")
+    return world.put_parts(world.upload())

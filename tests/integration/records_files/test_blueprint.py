@@ -10,16 +10,19 @@ import pytest
 from flask import Blueprint, Flask, jsonify, request, url_for
 from flask.views import MethodView
 from invenio_db import db
+from invenio_pidstore.models import PersistentIdentifier
 from invenio_records_files.api import Record
 from invenio_records_files.views import create_blueprint_from_app as create_records_files_blueprint
 from invenio_records_rest.views import pass_record
-from werkzeug.exceptions import HTTPException
+from invenio_rest.errors import FieldError, RESTValidationError
+from werkzeug.exceptions import HTTPException, ImATeapot, MethodNotAllowed
 
 from oarepo_s3.errors import ConfigurationError, OARepoS3Error
 from oarepo_s3.records_files import blueprint as blueprint_module
 from oarepo_s3.records_files.blueprint import create_blueprint_from_app
 from oarepo_s3.records_files.draft_hooks import multipart_actions, multipart_uploader
 from oarepo_s3.records_files.errors import answer_error, answer_http_error
+from oarepo_s3.signals import before_upload_abort
 from tests.integration.records_app import (
     ENDPOINTS,
     MIB,
@@ -117,6 +120,41 @@ def test_errors_have_the_same_form_whatever_they_come_from(world: RecordsWorld):
         assert {"status", "message", "code"} <= set(answer.json)
 
 
+def test_pid_that_was_redirected_leads_on(world: RecordsWorld):
+    world.add_record("2")
+    PersistentIdentifier.get("recid", "1").redirect(PersistentIdentifier.get("recid", "2"))
+    db.session.commit()
+
+    @world.app.get("/draft/records/<pid_value>", endpoint=f"{blueprint_module.NAME}.recid_item")
+    def item(pid_value: str) -> str:
+        return pid_value
+
+    answer = world.client().act("parts")
+    assert (answer.status_code, answer.headers["Location"]) == (301, "/draft/records/2")
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "code", "more"),
+    [
+        (RESTValidationError([FieldError("title", "Too long.")]), 400, "bad_request", {"field": "title"}),
+        (MethodNotAllowed(["GET"]), 405, "method_not_allowed", None),
+        (ImATeapot(), 418, "http_418", None),
+    ],
+)
+def test_error_of_a_receiver_keeps_its_status(
+    world: RecordsWorld, error: HTTPException, status: int, code: str, more: dict[str, str] | None
+):
+    def refuse(_: Any, **__: Any) -> None:
+        raise error
+
+    world.client().open()
+    with before_upload_abort.connected_to(refuse):
+        answer = world.client().act("abort")
+    assert (answer.status_code, answer.json["status"], answer.json["code"]) == (status, status, code)
+    assert answer.headers.get("Allow") == ("GET" if status == 405 else None)
+    assert more is None or more.items() <= answer.json["errors"][0].items()
+
+
 def test_failure_of_ours_shows_no_text(world: RecordsWorld, monkeypatch: pytest.MonkeyPatch):
     def broken(*_: Any, **__: Any) -> None:
         raise RuntimeError("<Error>secret</Error>")
@@ -142,7 +180,7 @@ class DraftFiles(MethodView):
         create_body = multipart_uploader(
             record=record, key=key, files=files, pid=pid, request=request, endpoint=None,
             resolver=lambda name, **values: url_for(
-                f"oarepo_records_draft.{name.format(endpoint='draft')}", pid_value=pid.pid_value, _external=True, **values
+                f".{name.format(endpoint='draft')}", pid_value=pid.pid_value, _external=True, **values
             ),
         )  # fmt: skip
         if not create_body:

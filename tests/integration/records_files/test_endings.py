@@ -5,21 +5,17 @@
 
 import uuid
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import pytest
 from invenio_db import db
 from invenio_files_rest.models import FileInstance, ObjectVersion
 from invenio_records.signals import after_record_update
-from invenio_records_files.api import Record
 from jsonschema.exceptions import ValidationError
 
-from oarepo_s3.api import MultipartUpload
+from oarepo_s3.errors import StoreRetryLater, StoreUnknownOutcome
 from oarepo_s3.records_files.entries import save
-from oarepo_s3.records_files.owner import RecordsFilesOwner
 from oarepo_s3.signals import after_upload_abort, after_upload_expire
-from oarepo_s3.uploads.models import UploadSession
 from tests.integration.records_app import MIB, RecordsWorld, counted_statements, file_path
 
 
@@ -172,6 +168,21 @@ def test_abort_again_is_the_same_answer(world: RecordsWorld):
     assert owner.open().status_code == 201
 
 
+def test_delete_settles_a_completion_that_was_interrupted_and_deletes_its_file(world: RecordsWorld):
+    owner = world.client()
+    owner.open()
+    world.put_parts(world.upload())
+    world.store.fail("complete_upload", StoreUnknownOutcome("no answer"), after=True)
+    world.store.fail("head_object", StoreRetryLater("busy"))
+    assert owner.act("complete").status_code == 503
+    assert owner("DELETE", file_path("data.zip")).status_code == 409
+    world.clock.forward(minutes=10)
+    assert owner("DELETE", file_path("data.zip")).status_code == 204
+    assert (world.files(), world.bucket().size) == ([], 0)
+    assert world.upload().state == "completed"
+    assert owner("GET", file_path("data.zip")).status_code == 404
+
+
 def test_draft_that_is_not_valid_holds_up_nothing(world: RecordsWorld):
     schema = {"type": "object", "required": ["description"]}
     record = world.record()
@@ -193,48 +204,6 @@ def test_draft_that_is_not_valid_holds_up_nothing(world: RecordsWorld):
     assert world.record()["$schema"] == schema
 
 
-@pytest.mark.parametrize("force", [False, True])
-def test_uploads_go_with_the_record(world: RecordsWorld, force: bool):
-    world.add_record("2")
-    world.client().open()
-    world.client().open(pid="2")
-    upload = world.upload()
-    record = world.record()
-    record.delete(force=force)
-    db.session.commit()
-    assert world.service.find(upload.bucket_id, upload.key).expires_at == world.clock.now
-    assert world.service.sweep().as_dict() == {"expired": 1, "aborted": 0, "rechecked": 0, "failed": 0}
-    assert [left.key for left in world.store.uploads()] == [world.upload(pid="2").s3_key]
-    assert world.service.find(upload.bucket_id, upload.key).state == "aborted"
-
-
-def test_roll_back_of_the_deletion_keeps_the_upload(world: RecordsWorld):
-    world.client().open()
-    world.record().delete()
-    db.session.rollback()
-    assert world.service.sweep().expired == 0
-    assert world.upload().expires_at > world.clock.now
-
-
-def test_deletion_of_a_record_spares_the_bucket_that_its_metadata_claims(world: RecordsWorld):
-    other = world.add_record("2")
-    world.client().open(pid="2")
-    record = world.record()
-    record["_bucket"] = str(other)
-    record.commit()
-    record.delete(force=True)
-    db.session.commit()
-    assert world.upload(pid="2").expires_at > world.clock.now
-
-
-def test_deleted_record_is_gone_for_every_request(world: RecordsWorld):
-    world.client().open()
-    world.record().delete()
-    db.session.commit()
-    answer = world.client().act("complete")
-    assert (answer.status_code, answer.json["code"]) == (410, "gone")
-
-
 def test_signals_of_the_ends_tell_the_record(world: RecordsWorld):
     told = []
 
@@ -247,100 +216,3 @@ def test_signals_of_the_ends_tell_the_record(world: RecordsWorld):
         world.client().open(key="b")
         expire(world)
     assert told == [("record 1", None, "a", None), ("record 1", None, "b", None)]
-
-
-class Dataset(Record):
-    """A record class of an application."""
-
-
-def test_record_class_of_the_endpoint_is_used(make_world: Callable[..., RecordsWorld]):
-    name = f"{Dataset.__module__}:{Dataset.__qualname__}"
-    endpoint = {
-        "pid_type": "recid",
-        "item_route": f'/draft/records/<pid(recid,record_class="{name}"):pid_value>',
-        "read_permission_factory_imp": "tests.integration.records_app:may_read",
-        "update_permission_factory_imp": "tests.integration.records_app:may_write",
-    }
-    world = make_world(RECORDS_REST_ENDPOINTS={"datasets": endpoint})
-    classes = []
-
-    def note(sender: Any, record: Any) -> None:
-        classes.append(type(record).__name__)
-
-    with after_record_update.connected_to(note):
-        world.client().open()
-        abort(world)
-    assert classes == ["Dataset", "Dataset"]
-
-
-def test_record_class_that_is_gone_holds_up_nothing(world: RecordsWorld):
-    world.client().open()
-    db.session.query(UploadSession).update({"owner_data": {"record_class": "no.such:Class"}})
-    db.session.commit()
-    expire(world)
-    assert world.files() == []
-
-
-@pytest.mark.parametrize("previous", [True, False])
-def test_upload_that_was_assigned_keeps_what_the_caller_wrote(world: RecordsWorld, previous: bool):
-    if previous:
-        world.add_file()
-    record = world.record()
-    files = record.files
-    files["data.zip"] = MultipartUpload(key="data.zip", size=6 * MIB)
-    files["data.zip"]["mime_type"] = "application/zip"
-    files.flush()
-    record.commit()
-    db.session.commit()
-    upload = world.upload()
-    world.put_parts(upload)
-    assert world.client().act("complete").json["mime_type"] == "application/zip"
-    (entry,) = world.files()
-    assert (entry["mime_type"], entry["version_id"]) == ("application/zip", str(upload.version_id))
-    assert entry["checksum"].startswith("multipart:")
-
-
-def test_upload_that_was_assigned_leaves_nothing_when_it_expires(world: RecordsWorld):
-    record = world.record()
-    record.files["data.zip"] = MultipartUpload(key="data.zip", size=6 * MIB)
-    record.files.flush()
-    record.commit()
-    db.session.commit()
-    expire(world)
-    assert (world.files(), world.bucket().size) == ([], 0)
-
-
-def test_version_that_somebody_else_is_writing_is_listed_again(world: RecordsWorld):
-    other = ObjectVersion.create(world.bucket(), "data.zip")
-    other.set_location(f"s3://files/{uuid.uuid4()}", 3, None)
-    other.file.readable = False
-    db.session.commit()
-    version_id = str(other.version_id)
-    world.client().open()
-    assert world.files()[0]["version_id"] != version_id
-    abort(world)
-    assert [(entry["version_id"], entry["size"]) for entry in world.files()] == [(version_id, 3)]
-
-
-def test_without_invenio_records_files_there_is_nothing_to_do(world: RecordsWorld, monkeypatch: pytest.MonkeyPatch):
-    world.client().open()
-    before = facts(world)
-    monkeypatch.setattr("oarepo_s3.records_files.owner.find_spec", lambda _: None)
-    owner = RecordsFilesOwner()
-    upload = world.upload()
-    for step in (owner.opened, owner.completed):
-        step(db.session, upload)
-    owner.released(db.session, [upload])
-    assert owner.subject(upload) is None
-    assert facts(world) == before
-
-
-def test_bucket_without_a_record_is_nobody_s(world: RecordsWorld):
-    world.client().open()
-    stray = replace(world.upload(), bucket_id=uuid.uuid4())
-    before = facts(world)
-    owner = RecordsFilesOwner()
-    owner.completed(db.session, stray)
-    owner.released(db.session, [stray])
-    assert owner.subject(stray) is None
-    assert facts(world) == before

@@ -94,6 +94,16 @@ def test_wrong_id_is_unknown_whatever_there_is(world: RecordsWorld, method: str,
     assert world.upload().state == world.upload(pid="2").state == "open"
 
 
+def test_id_that_a_lenient_database_takes_for_another_is_unknown(
+    world: RecordsWorld, nobody: Requests, monkeypatch: pytest.MonkeyPatch
+):
+    address = open_as_1_4(world)
+    upload = world.upload()
+    monkeypatch.setattr(world.service, "find", lambda *_: upload)
+    assert nobody("GET", f"{address}/parts").status_code == 200
+    assert nobody("GET", f"{address.lower()}/parts").status_code == 404
+
+
 def test_id_is_no_permission_for_anything_else(world: RecordsWorld, nobody: Requests):
     open_as_1_4(world)
     for action in ("complete", "abort", "parts", "sign"):

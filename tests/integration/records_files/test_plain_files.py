@@ -13,6 +13,7 @@ from invenio_db import db
 from invenio_files_rest.models import FileInstance, ObjectVersion
 from invenio_files_rest.signals import file_deleted, file_uploaded
 
+from oarepo_s3.signals import before_upload_abort
 from tests.integration.records_app import MIB, RecordsWorld, file_path
 from tests.servers.s3 import S3Server
 
@@ -63,6 +64,10 @@ def put_form(world: RecordsWorld, content: bytes = b"content", **fields: Any) ->
     return world.client()("POST", FILES, data=data, content_type="multipart/form-data")
 
 
+def test_put_takes_an_empty_file(world: RecordsWorld):
+    assert (world.client()("PUT", FILE, data=b"").status_code, download(world)) == (201, b"")
+
+
 def test_put_stores_the_body(world: RecordsWorld):
     told = []
 
@@ -91,11 +96,6 @@ def test_put_again_is_a_new_version_that_keeps_place_and_metadata(world: Records
     assert download(world) == b"new!"
     assert ObjectVersion.get_versions(world.bucket(), "data.txt").count() == 2
     assert world.bucket().size == 3 + 1 + 4
-
-
-def test_empty_file_goes_by_put(world: RecordsWorld):
-    assert world.client()("PUT", FILE, data=b"").status_code == 201
-    assert download(world) == b""
 
 
 def test_form_stores_its_file_and_keeps_other_fields(world: RecordsWorld):
@@ -136,16 +136,25 @@ def test_file_over_the_limit_leaves_nothing(
     world.set_bucket(**{limit: 5})
     arguments: dict[str, Any] = {"data": b"content"}
     if not length_known:
-        arguments = {"input_stream": io.BytesIO(b"content"), "environ_overrides": {"wsgi.input_terminated": True}}
+        environ = {"wsgi.input_terminated": True, "HTTP_TRANSFER_ENCODING": "chunked"}
+        arguments = {"input_stream": io.BytesIO(b"content"), "environ_overrides": environ}
     answer = world.client()("PUT", FILE, **arguments)
     assert (answer.status_code, answer.json["code"]) == (413, "quota_exceeded")
     assert answer.json["reason"] in ("Bucket quota exceeded.", "Maximum file size exceeded.")
     assert (world.files(), world.bucket().size, objects()) == ([], 0, [])
 
 
-def test_body_that_breaks_off_leaves_nothing(world: RecordsWorld, objects: Callable[[], list[str]]):
-    environ = {"wsgi.input_terminated": True, "CONTENT_LENGTH": "9"}
-    answer = world.client()("PUT", FILE, input_stream=io.BytesIO(b"content"), environ_overrides=environ)
+class Broken(io.BytesIO):
+    """A connection that is lost at once."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        raise ConnectionResetError("lost")
+
+
+@pytest.mark.parametrize("stream", [io.BytesIO(b"content"), Broken(b"content")])
+def test_body_that_breaks_off_leaves_nothing(world: RecordsWorld, objects: Callable[[], list[str]], stream: io.BytesIO):
+    environ = {"wsgi.input_terminated": type(stream) is io.BytesIO, "CONTENT_LENGTH": "9"}
+    answer = world.client()("PUT", FILE, input_stream=stream, environ_overrides=environ)
     assert (answer.status_code, answer.json["code"]) == (400, "bad_request")
     assert (world.files(), world.bucket().size, objects()) == ([], 0, [])
 
@@ -194,6 +203,20 @@ def test_locked_bucket_keeps_its_files(world: RecordsWorld):
     assert download(world) == b"content"
 
 
+def test_bucket_that_is_locked_meanwhile_keeps_its_file(world: RecordsWorld):
+    owner = world.client()
+    owner("PUT", FILE, data=b"content")
+
+    def lock(_: Any, **__: Any) -> None:
+        world.set_bucket(locked=True)
+
+    owner.open(key="data.txt")
+    with before_upload_abort.connected_to(lock):
+        answer = owner("DELETE", FILE)
+    assert (answer.status_code, answer.json["code"]) == (403, "bucket_locked")
+    assert download(world) == b"content"
+
+
 def test_delete_leaves_a_marker_as_invenio_does(world: RecordsWorld):
     owner = world.client()
     owner("PUT", FILE, data=b"content")
@@ -223,6 +246,21 @@ def test_delete_ends_the_upload_and_deletes_the_version_that_is_there(world: Rec
     assert (world.files(), world.bucket().size) == ([], 0)
     assert owner("GET", FILE).status_code == 404
     assert owner.act("complete", "data.txt").json["code"] == "upload_aborted"
+
+
+def test_delete_of_a_file_that_was_just_completed_deletes_it(world: RecordsWorld):
+    owner = world.client()
+    owner.open(key="data.txt", size=5)
+    url = world.service.sign(world.upload("data.txt"), [1])[0].url
+    requests.put(url, data=b"quick", timeout=30).raise_for_status()
+
+    def complete(_: Any, upload: Any, **__: Any) -> None:
+        world.service.complete(upload)
+
+    with before_upload_abort.connected_to(complete):
+        answers = [owner("DELETE", FILE) for _ in range(2)]
+    assert [answer.status_code for answer in answers] == [409, 204]
+    assert (world.files(), owner("GET", FILE).status_code) == ([], 404)
 
 
 @pytest.mark.parametrize("key", ["no-such.txt", "nul\0", "ů"])
