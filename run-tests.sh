@@ -5,13 +5,14 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 source scripts/environment.sh
 
-TIERS=(lint unit property store integration acceptance docs)
+TIERS=(lint unit property store integration faults acceptance docs)
 
 # What each tier needs beyond Python packages. A tier that is not named needs nothing.
 CEPH="ceph-mon ceph-osd ceph-common radosgw"
 declare -A APT_PACKAGES=(
     [store]="$CEPH"
     [integration]="$CEPH postgresql rabbitmq-server redis-server"
+    [faults]="$CEPH postgresql rabbitmq-server redis-server"
     [acceptance]="$CEPH"
 )
 

@@ -60,7 +60,7 @@ S3_MULTIPART_UPLOAD_ID_AS_CAPABILITY = False
 """Whether the paths of oarepo-s3 1.4 below ``<key>/<upload_id>/`` take the upload id for a permission. Deployed 1.4
 clients send no token there. The id is 256 random bits and good for one upload only."""
 
-S3_MULTIPART_BUSY_WAIT = 20
+S3_MULTIPART_BUSY_WAIT = 10
 """Seconds that a request waits for another one that is completing the same upload, before it answers 409."""
 
 S3_MULTIPART_COMPLETE_TIMEOUT = 300

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.leaks import LEAKS
+from tests import leaks
 from tests.servers import ceph as ceph_module
 from tests.servers import moto as moto_module
 from tests.servers import postgres as postgres_module
@@ -21,14 +21,17 @@ from tests.servers.rabbitmq import RabbitServer
 from tests.servers.redis import RedisServer
 from tests.servers.s3 import S3Server
 
-pytest_plugins = ("tests.leaks",)
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Read along what is logged."""
+    config.pluginmanager.register(leaks, "leaks")
 
 
 def watch_secrets(server: S3Server) -> S3Server:
     """From here on the keys of a server must not be in any log."""
-    LEAKS.watch("a secret key", server.secret_key)
+    leaks.LEAKS.watch("a secret key", server.secret_key)
     if isinstance(server, CephServer):
-        LEAKS.watch("a secret key", server.tenant_secret_key)
+        leaks.LEAKS.watch("a secret key", server.tenant_secret_key)
     return server
 
 

@@ -12,13 +12,24 @@ from flask import Flask, current_app
 from invenio_db import db
 
 from ..proxies import current_uploads
+from ..uploads import files
 
 
 def connect() -> None:
     """Let pending uploads expire with their record; once or more often, it makes no difference."""
-    from invenio_records.signals import after_record_delete
+    from invenio_records.signals import after_record_delete, before_record_delete
 
+    before_record_delete.connect(lock_buckets)
     after_record_delete.connect(expire_uploads)
+
+
+def lock_buckets(sender: Any, record: Any, **_: Any) -> None:
+    """Lock the buckets of a record before the record itself, as all that ends an upload does.
+
+    In the other order a deletion and a completion would wait for each other.
+    """
+    if "oarepo-s3" in current_app.extensions:
+        files.lock_buckets(db.session, _buckets(record))
 
 
 def finalize_app(app: Flask) -> None:

@@ -8,15 +8,16 @@ is the permission for its upload, and for these four paths only; without it they
 """
 
 import hmac
+import logging
 import re
 from collections.abc import Mapping
 from functools import cache
 from typing import Any, ClassVar
 
-from flask import current_app, jsonify, request
+from flask import current_app, got_request_exception, jsonify, request
 from flask.typing import ResponseReturnValue
 from invenio_rest import csrf
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, InternalServerError
 from werkzeug.http import http_date
 
 from ..errors import Gone, NotFound, UploadNotFound
@@ -27,9 +28,12 @@ from ..uploads.description import numbers_of
 from ..uploads.models import Upload
 from ..uploads.states import State
 from .bodies import read_object
+from .errors import answer_http_error
 from .part_lists import claimed_parts
 from .permissions import actor
 from .resource import FilesView, bucket_of
+
+logger = logging.getLogger(__name__)
 
 CAPABILITY = "S3_MULTIPART_UPLOAD_ID_AS_CAPABILITY"
 _UPLOAD_ID = re.compile(r"[A-Za-z0-9_-]{43}")
@@ -39,6 +43,18 @@ class LegacyView(FilesView):
     """A view of an upload that is named by its id."""
 
     view_name: ClassVar[str]
+
+    def dispatch_request(self, **arguments: Any) -> ResponseReturnValue:
+        """Answer an error that nobody foresaw here: Flask would log the path, and the upload id is in it."""
+        try:
+            return super().dispatch_request(**arguments)
+        except Exception as error:
+            propagated = current_app.config["PROPAGATE_EXCEPTIONS"]
+            if current_app.testing or current_app.debug if propagated is None else propagated:
+                raise
+            got_request_exception.send(current_app._get_current_object(), exception=error)  # type: ignore[attr-defined]
+            logger.exception("an error in %s", request.endpoint)
+            return answer_http_error(InternalServerError())
 
     def find_record(self) -> Any:
         """The record; where the upload id is the permission, an unknown record is an unknown upload."""
@@ -78,11 +94,11 @@ class LegacyPresignedResource(LegacyView):
 
     def get(self, record: Any, key: str, upload_id: str, part_ids: str) -> ResponseReturnValue:
         """URLs by part number. Clients of 1.4 choose the sizes of the parts themselves."""
-        upload = self.find(record, key, upload_id)
-        if not upload.owner_data.get("planned"):
-            upload = current_uploads.use_free_plan(upload)
-        numbers = numbers_of(part_ids, upload.parts_count, current_uploads.context.rules.max_urls_per_answer)
-        signed = current_uploads.sign(upload, numbers)
+        upload, service = self.find(record, key, upload_id), current_uploads
+        free = not upload.owner_data.get("planned")
+        last = service.context.limits.max_parts if free else upload.parts_count
+        numbers = numbers_of(part_ids, last, service.context.rules.max_urls_per_answer)
+        signed = service.sign(service.use_free_plan(upload) if free else upload, numbers)
         return jsonify({"presignedUrls": {str(part.number): part.url for part in signed}})
 
 

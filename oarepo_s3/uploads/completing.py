@@ -205,7 +205,7 @@ class Completer:
             self._context.store.delete_object(upload.s3_bucket, upload.s3_key)
             return self._lose(upload, actor, problem)
         opaque = self._context.rules.opaque_etags
-        checksum = file_checksum(etag, upload.part_size, parts if upload.free_plan else None, opaque=opaque)
+        checksum = file_checksum(etag, upload.part_size, (parts or ()) if upload.free_plan else None, opaque=opaque)
         now = self._context.clock()
         try:
             with sessions.transaction() as session:

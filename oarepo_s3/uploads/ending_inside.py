@@ -50,7 +50,9 @@ class InsideEnder:
         etag = self._join(upload)
         session = db.session
         claimed = sessions.advance(session, upload, Event.COMPLETE, now, claims=upload.claims + 1)
-        checksum = file_checksum(etag, upload.part_size, None, opaque=self._context.rules.opaque_etags)
+        checksum = file_checksum(
+            etag, upload.part_size, () if upload.free_plan else None, opaque=self._context.rules.opaque_etags
+        )
         due_at = self._aborter.look_for_strays_at(upload)
         completed = sessions.advance(session, claimed, Event.COMPLETED, now, etag=etag, due_at=due_at)
         files.publish(session, completed, checksum)

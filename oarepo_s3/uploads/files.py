@@ -9,6 +9,7 @@ Everything here works inside the caller's transaction, with the bucket locked by
 import uuid
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import sqlalchemy as sa
 from invenio_files_rest.models import Bucket, FileInstance, ObjectVersion
@@ -146,6 +147,7 @@ def publish(session: scoped_session[Session], upload: Upload, checksum: str | No
             .values(is_head=False)
         )
         version.is_head = True
+        version.created = datetime.now(UTC)  # by it alone all others tell which version came last
     file.set_uri(file.uri, upload.size, checksum, readable=True, writable=False, storage_class=file.storage_class)
     session.flush()
 

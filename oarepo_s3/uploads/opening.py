@@ -75,7 +75,10 @@ class Opener:
         """
         plan = self.plan_of(request)
         for _ in range(ROUNDS):
-            upload, fresh = self._claim(request, plan)
+            try:
+                upload, fresh = self._claim(request, plan)
+            except sessions.Superseded:  # whoever was opening it has just got the store's answer
+                continue
             if upload.state is State.OPENING:
                 return Opened(self._create_at_store(upload, request.actor), resumed=not fresh)
             if upload.state is State.OPEN and upload.expires_at > self._context.clock():
@@ -217,7 +220,7 @@ def check_same(active: Upload, request: OpenRequest, plan: Plan) -> None:
     :raises UploadExists: it is not; details tell what it is for.
     """
     explicit = request.part_size is not None or request.parts_count is not None
-    same_plan = not explicit or active.plan == plan
+    same_plan = not explicit or active.free_plan or active.plan == plan
     if active.size != request.size or not same_plan or active.fingerprint != request.fingerprint:
         raise UploadExists(
             "Another upload of this file is pending; complete or abort it first.",

@@ -21,6 +21,7 @@ from sqlalchemy.orm import Session, scoped_session
 
 from ..errors import StoreError, StoreUnknownOutcome, UploadExists
 from . import files, sessions
+from .aborting import Aborter
 from .callers_transaction import when_ended
 from .context import Context
 from .models import Upload, slot_of
@@ -33,10 +34,11 @@ logger = logging.getLogger(__name__)
 class InsideOpener:
     """Opens uploads for callers that hold a transaction."""
 
-    def __init__(self, context: Context, opener: Opener) -> None:
-        """Work with this context; the opener makes the plan."""
+    def __init__(self, context: Context, opener: Opener, aborter: Aborter) -> None:
+        """Work with this context; the opener makes the plan, the aborter takes back what was opened."""
         self._context = context
         self._opener = opener
+        self._aborter = aborter
 
     def open(self, request: OpenRequest, version: ObjectVersion, file: FileInstance, uri: str) -> Upload:
         """Open an upload for a pending version that the caller has just added to its transaction.
@@ -101,7 +103,7 @@ class InsideOpener:
     def _abort(self, upload: Upload) -> None:
         """The caller has rolled back, and the row with it: nobody else knows what the store has opened."""
         try:
-            self._context.store.abort_upload(upload.s3_bucket, upload.s3_key, upload.s3_upload_id or "")
+            self._aborter.clear_store(upload)
         except StoreError:
             logger.exception("an upload of a rolled back transaction stays at the store: %s", upload.s3_key)
 

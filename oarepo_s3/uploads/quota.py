@@ -120,13 +120,13 @@ def _counted(bucket_ids: list[uuid.UUID]) -> sa.Subquery:
     moment = sa.case((beside, _UPLOADS.c.updated), else_=_VERSIONS.c.created)
     waiting = sa.case((sa.and_(beside, _UPLOADS.c.state != State.COMPLETED), 1), else_=0)
     is_marker = sa.case((_VERSIONS.c.file_id.is_(None), 1), else_=0)
-    in_turn = {"partition_by": (_VERSIONS.c.bucket_id, _VERSIONS.c.key, waiting), "order_by": moment}
+    slot = (_VERSIONS.c.bucket_id, _VERSIONS.c.key, waiting)
     turns = (
         sa.select(
             _VERSIONS.c.bucket_id,
             _VERSIONS.c.file_id,
             _VERSIONS.c.is_head,
-            sa.func.lead(is_marker, 1, 0).over(**in_turn).label("deleted"),
+            sa.func.lead(is_marker, 1, 0).over(partition_by=slot, order_by=moment).label("deleted"),
         )
         .outerjoin(
             _UPLOADS,

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from itertools import islice
 from typing import Any
 
-from ..errors import UploadLost
+from ..errors import UploadAborted, UploadLost
 from . import sessions
 from .aborting import LEASE, Aborter
 from .completing import Completer
@@ -87,6 +87,8 @@ class Reconciler:
                 report.reopened += 1
         except UploadLost:
             report.lost += 1
+        except UploadAborted:  # its file was deleted meanwhile
+            report.abandoned += 1
         except Exception as error:  # one bad row must not stop the rest: it is logged and kept in the row
             logger.warning("upload %s cannot be settled", upload.id, exc_info=True)
             report.failed += 1

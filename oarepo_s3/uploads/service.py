@@ -14,7 +14,7 @@ from typing import Any
 from invenio_db import db
 from invenio_files_rest.models import FileInstance, ObjectVersion
 
-from ..errors import StoreUploadGone, UploadExpired, UploadNotFound
+from ..errors import Gone, StoreUploadGone, UploadExpired, UploadNotFound
 from . import quota, sessions
 from .aborting import Aborter
 from .completing import Completer, ended
@@ -38,7 +38,7 @@ class UploadService:
         self._aborter = Aborter(context)
         self._completer = Completer(context, self._aborter)
         self._opener = Opener(context, self._aborter)
-        self._inside = InsideOpener(context, self._opener)
+        self._inside = InsideOpener(context, self._opener, self._aborter)
         self._inside_ender = InsideEnder(context, self._aborter, self._completer)
         self._sweeper = Sweeper(context, self._aborter)
         self._reconciler = Reconciler(context, self._aborter, self._completer)
@@ -118,18 +118,15 @@ class UploadService:
         )
         pinned = rules.pin_content_length and not upload.free_plan
         chosen = first_numbers(upload, rules.urls_per_answer) if numbers is None else numbers
+        sizes = {number: upload.plan.size_of(number) for number in chosen}
         md5 = content_md5 or {}
         return [
             SignedPart(
                 number,
-                signer.url(
-                    number,
-                    content_length=upload.plan.size_of(number) if pinned else None,
-                    content_md5=md5.get(number),
-                ),
+                signer.url(number, content_length=size if pinned else None, content_md5=md5.get(number)),
                 signer.expires_at,
             )
-            for number in chosen
+            for number, size in sizes.items()
         ]
 
     def session(self, upload: Upload, numbers: Iterable[int] | None = None, **urls: str | None) -> dict[str, Any]:
@@ -172,7 +169,10 @@ class UploadService:
     def abort(self, upload: Upload, actor: str | None = None, reason: str | None = None) -> Upload:
         """Abort an upload; see :meth:`oarepo_s3.uploads.aborting.Aborter.abort`."""
         if upload.state is State.COMPLETING:
-            upload = self._completer.settle(upload)
+            try:
+                upload = self._completer.settle(upload)
+            except Gone:  # settling has ended it without a file, as was asked for
+                upload = self._completer.current(upload)
         return self._aborter.abort(upload, actor, reason)
 
     def abort_file(self, file_id: uuid.UUID, reason: str) -> bool:

@@ -18,6 +18,7 @@ class Outcome:
         skipped: those that did not run here.
         failures: names of what failed.
         reasons: why something was skipped, once for each skipped test.
+        remarks: what else is worth a line in the table.
         seconds: wall clock time.
     """
 
@@ -27,6 +28,7 @@ class Outcome:
     skipped: int = 0
     failures: tuple[str, ...] = ()
     reasons: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
     seconds: float = field(default=0.0, compare=False)
 
     def __add__(self, other: "Outcome") -> "Outcome":
@@ -38,6 +40,7 @@ class Outcome:
             skipped=self.skipped + other.skipped,
             failures=self.failures + other.failures,
             reasons=self.reasons + other.reasons,
+            remarks=self.remarks + other.remarks,
             seconds=self.seconds + other.seconds,
         )
 
@@ -48,9 +51,9 @@ class Outcome:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """One line for each distinct reason of a skip, with its count, and for each failure."""
+        """One line for each remark, for each distinct reason of a skip, with its count, and for each failure."""
         skips = tuple(f"{count} skipped: {reason}" for reason, count in Counter(self.reasons).items())
-        return skips + tuple(f"failed: {name}" for name in self.failures)
+        return self.remarks + skips + tuple(f"failed: {name}" for name in self.failures)
 
 
 def summary(outcomes: Sequence[Outcome]) -> str:

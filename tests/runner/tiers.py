@@ -13,7 +13,7 @@ from pathlib import Path
 from tests.servers.folder import PROJECT, run_folder
 
 from .command import TIMED_OUT, run_command
-from .junit import read_report
+from .junit import count_passed, read_report
 from .outcome import Outcome
 
 TIER_SECONDS = 1200.0
@@ -24,10 +24,14 @@ PYTEST_TIERS: Mapping[str, tuple[str, ...]] = {
     "unit": ("unit",),
     "property": ("property",),
     "store": ("store",),
-    "integration": ("integration", "migration", "faults"),
+    "integration": ("integration", "migration", "security"),
+    "faults": ("faults",),
     "acceptance": ("acceptance",),
 }
 ALL_TIERS = ("lint", *PYTEST_TIERS, "docs")
+
+# The test that runs once for each case of the table of faults.
+FAULT_TEST = "test_fault"
 
 # .pre-commit-config.yaml runs the same; a test compares the two.
 LINT_TOOLS: Mapping[str, tuple[str, ...]] = {
@@ -90,6 +94,10 @@ def _run_pytest(tier: str, names: tuple[str, ...]) -> Outcome:
     argv = [program("python"), "-m", "coverage", "run", "-m", "pytest", f"--junit-xml={report}", *folders]
     exit_code = run_command(argv, seconds=TIER_SECONDS, env=coverage_environment())
     outcome = read_report(tier, report, exit_code)
+    if tier == "faults":
+        remark = f"fault cases: {count_passed(report, FAULT_TEST)}"
+        print(remark)
+        outcome = replace(outcome, remarks=(remark,))
     if exit_code == TIMED_OUT:
         outcome += Outcome(tier, failed=1, failures=(f"not done within {TIER_SECONDS:g} s",))
     return outcome

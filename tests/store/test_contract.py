@@ -203,6 +203,11 @@ def test_uploads_of_one_key_are_apart(case: StoreCase):
         assert (stored.size, stored.stamp) == (size, stamp)
 
 
+def test_a_bucket_that_never_had_an_upload_lists_none(case: StoreCase):
+    assert list(case.store.list_uploads(case.s3_bucket)) == []
+    assert list(case.store.list_uploads(case.s3_bucket, "key")) == []
+
+
 def test_list_uploads(case: StoreCase):
     uploads = {key: case.upload(key, LAST) for key in ("ab/1", "ab/2", "abc")}
     listed = list(case.store.list_uploads(case.s3_bucket))

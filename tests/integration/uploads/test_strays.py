@@ -6,6 +6,7 @@
 import pytest
 
 from oarepo_s3.errors import StoreUnknownOutcome, StoreUploadGone, UploadLost
+from oarepo_s3.uploads import sessions
 from oarepo_s3.uploads.models import Upload
 from oarepo_s3.uploads.states import State
 
@@ -81,3 +82,19 @@ def test_stray_noted_by_another_request_is_not_forgotten(world: World) -> None:
     assert world.current(upload).may_have_strays
     world.service.abort(world.current(upload))
     world.nothing_left(upload)
+
+
+def test_open_that_finds_the_row_changed_under_its_hands_looks_again(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[Upload] = []
+    world.store.on("create_upload", lambda: seen.append(world.service.find(world.bucket_id, "data.zip")))
+    upload = world.open()
+    assert [stale.state for stale in seen] == [State.OPENING]
+    get_active = sessions.get_active
+    monkeypatch.setattr(sessions, "get_active", lambda *arguments: seen.pop() if seen else get_active(*arguments))
+    again = world.opened()
+    assert not seen
+    assert again.resumed
+    assert again.upload.id == upload.id
+    assert len(world.store.uploads()) == 1
