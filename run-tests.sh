@@ -14,17 +14,20 @@ declare -A APT_PACKAGES=(
     [integration]="$CEPH postgresql rabbitmq-server redis-server"
     [faults]="$CEPH postgresql rabbitmq-server redis-server"
     [acceptance]="$CEPH"
+    [soak]="$CEPH postgresql"
 )
 
 usage() {
     cat <<END
 Usage: ./run-tests.sh [setup | TIER...]
+       ./run-tests.sh soak [--ops N] [--seed N]
 
 Installs what the tests need (Python packages into .venv/, servers by apt when root or with passwordless sudo), runs the
 tiers and prints one table. Without arguments it runs all tiers and checks the coverage.
 
   setup    install everything for all tiers and run nothing
   TIER     any of: ${TIERS[*]}
+  soak     do N random operations (10,000 unless given), with faults; the last line is ops=N violations=M
 
 CI=true turns whatever would be skipped into a failure.
 END
@@ -75,6 +78,13 @@ finish() {
 }
 
 chosen=()
+options=()
+if [[ ${1:-} == soak ]]; then
+    if [[ " $* " == *" -h "* || " $* " == *" --help "* ]]; then usage; exit 0; fi
+    chosen=(soak)
+    options=("${@:2}")
+    set --
+fi
 for argument in "$@"; do
     case "$argument" in
         -h | --help) usage; exit 0 ;;
@@ -104,7 +114,7 @@ trap 'exit 130' INT
 trap 'exit 143' TERM
 # With job control the runner gets a process group of its own, and Ctrl-C reaches it through finish() alone, once.
 set -m
-.venv/bin/python -m tests.runner "${chosen[@]}" &
+.venv/bin/python -m tests.runner "${chosen[@]}" "${options[@]}" &
 runner=$!
 set +m
 wait "$runner"

@@ -19,17 +19,22 @@ def connect() -> None:
     """Let pending uploads expire with their record; once or more often, it makes no difference."""
     from invenio_records.signals import after_record_delete, before_record_delete
 
-    before_record_delete.connect(lock_buckets)
+    before_record_delete.connect(lock_record)
     after_record_delete.connect(expire_uploads)
 
 
-def lock_buckets(sender: Any, record: Any, **_: Any) -> None:
-    """Lock the buckets of a record before the record itself, as all that ends an upload does.
+def lock_record(sender: Any, record: Any, **_: Any) -> None:
+    """Lock a record that is being deleted, its buckets first, and read its row afresh.
 
-    In the other order a deletion and a completion would wait for each other.
+    All that ends an upload locks in this order; in the other one a deletion and a completion would wait for each other.
+    The row may have changed since the record was read, by a completion: to Invenio that is an error.
     """
-    if "oarepo-s3" in current_app.extensions:
-        files.lock_buckets(db.session, _buckets(record))
+    if "oarepo-s3" not in current_app.extensions or not (buckets := _buckets(record)):
+        return
+    files.lock_buckets(db.session, buckets)
+    row = sa.inspect(record.model)
+    if row.persistent and not row.modified:
+        db.session.refresh(record.model, with_for_update=True)
 
 
 def finalize_app(app: Flask) -> None:

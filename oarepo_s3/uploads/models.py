@@ -32,7 +32,7 @@ class _Hidden(str):
         return "'(hidden)'"
 
 
-class SecretText(sa.TypeDecorator[str]):
+class _SecretText(sa.TypeDecorator[str]):
     """A text that may be a capability."""
 
     impl = sa.String
@@ -63,7 +63,7 @@ class UploadSession(db.Model):
 
     id = sa.Column(UUIDType, primary_key=True, default=uuid.uuid4)
     """Our id; stamped on the object at the store and read back at completion."""
-    public_id: sa.Column[str] = sa.Column(SecretText(64), nullable=False, unique=True)
+    public_id: sa.Column[str] = sa.Column(_SecretText(64), nullable=False, unique=True)
     """256 random bits: what clients know as the upload id."""
     state = sa.Column(sa.String(16), nullable=False)
     slot = sa.Column(sa.String(64), nullable=False, index=True)

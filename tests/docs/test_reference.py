@@ -65,7 +65,7 @@ def test_no_page_names_a_setting_that_is_not_there(page: Path) -> None:
     [
         ("S3_MULTIPART_PART_SIZE", "``16777216`` (16 MiB)"),
         ("S3_MULTIPART_UPLOAD_EXPIRATION", "``82800`` (23 h)"),
-        ("S3_MULTIPART_BUSY_WAIT", "``20``"),
+        ("S3_MULTIPART_BUSY_WAIT", "``10``"),
         ("S3_MULTIPART_EQUAL_PARTS", "``True``"),
         ("S3_TENANT", "``None``"),
     ],

@@ -88,18 +88,13 @@ def uploading(world: World, name: str, **options: Any) -> list[Start]:
     return prepared
 
 
-def check_races(world: World, races: Sequence[Start], *, settled: bool) -> None:
+def settle_and_check(world: World, races: Sequence[Start]) -> None:
+    """Let the schedule run, and check everything."""
+    world.settle()
     sent: dict[str, dict[str, Sent]] = {}
     for start in races:
         sent.setdefault(start.pid, {})[start.key] = Sent(start.previous, (start.content,))
-    check(world, sent, settled=settled)
-
-
-def settle_and_check(world: World, races: Sequence[Start]) -> None:
-    """Check at once, and when the schedule has run."""
-    check_races(world, races, settled=False)
-    world.settle()
-    check_races(world, races, settled=True)
+    check(world, sent, settled=True)
 
 
 def readable(world: World, races: Sequence[Start]) -> set[str]:

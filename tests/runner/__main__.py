@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 CESNET z.s.p.o.
 # SPDX-License-Identifier: MIT
-"""Run the tiers named on the command line: ``python -m tests.runner TIER...``."""
+"""Run the tiers named on the command line: ``python -m tests.runner TIER...``, or ``soak`` with its options."""
 
 import signal
 import sys
@@ -9,13 +9,20 @@ from types import FrameType
 
 from tests.servers.folder import run_folder
 
+from .command import run_command
 from .coverage_gate import check_coverage
 from .outcome import summary
-from .tiers import ALL_TIERS, run_tier
+from .tiers import ALL_TIERS, SOAK_SECONDS, program, run_tier
 
 
 def main(tiers: Sequence[str]) -> int:
-    """Run tiers, print the summary, and return 0 only if nothing failed; 2 for a name that is no tier."""
+    """Run tiers, print the summary, and return 0 only if nothing failed; 2 for a name that is no tier.
+
+    Args:
+        tiers: their names; or ``soak`` and its options, whose last line is then the last one.
+    """
+    if tiers[:1] == ["soak"]:
+        return run_command([program("python"), "-m", "tests.soak", *tiers[1:]], seconds=SOAK_SECONDS)
     if unknown := [tier for tier in tiers if tier not in ALL_TIERS]:
         print(f"unknown: {', '.join(unknown)}; tiers: {', '.join(ALL_TIERS)}", file=sys.stderr)
         return 2

@@ -18,6 +18,7 @@ from .outcome import Outcome
 
 TIER_SECONDS = 1200.0
 TOOL_SECONDS = 300.0
+SOAK_SECONDS = 12 * 3600.0
 
 # Folders of tests below tests/; a tier runs those that exist.
 PYTEST_TIERS: Mapping[str, tuple[str, ...]] = {

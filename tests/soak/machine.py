@@ -71,6 +71,7 @@ class UploadMachine(RuleBasedStateMachine):
             return
         self.history.append(f"{operation}{arguments}{options or ''}")
         with self._noting():
+            self.life.forward(0.001)  # no two things happen at once
             getattr(self.life, operation)(*arguments, **options)
             self.life.check() if self.backend.each_step else self.life.follow()
 

@@ -16,9 +16,12 @@ START_SECONDS = 60.0
 
 def children_of(pid: int) -> list[int]:
     """Return the ids of a process's living children."""
-    found = []
+    found: list[int] = []
     for thread in Path(f"/proc/{pid}/task").iterdir():
-        found += [int(child) for child in (thread / "children").read_text(encoding="ascii").split()]
+        try:
+            found += map(int, (thread / "children").read_text(encoding="ascii").split())
+        except (FileNotFoundError, ProcessLookupError):  # the thread has ended since the folder was read
+            continue
     return [child for child in found if is_alive(child)]
 
 

@@ -89,7 +89,10 @@ def test_script_and_runner_know_the_same_tiers():
     assert re.search(r"^TIERS=\((.*)\)$", script, re.MULTILINE)[1].split() == list(tiers.ALL_TIERS)
 
 
-@pytest.mark.parametrize(("arguments", "code"), [(["--help"], 0), (["nonsense"], 2), (["setup", "unit"], 2)])
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [(["--help"], 0), (["soak", "--help"], 0), (["nonsense"], 2), (["unit", "soak"], 2), (["setup", "unit"], 2)],
+)
 def test_script_explains_itself(arguments, code):
     done = subprocess.run([PROJECT / "run-tests.sh", *arguments], capture_output=True, text=True, timeout=60)
     assert done.returncode == code

@@ -235,9 +235,7 @@ def test_object_of_another_size_is_never_readable(world: World) -> None:
 def test_object_that_the_store_does_not_show_yet(world: World) -> None:
     upload = world.open()
     world.put(upload)
-    world.store.on(
-        "complete_upload", lambda: world.store.delete_object(upload.s3_bucket, upload.s3_key), after=True
-    )
+    world.store.on("complete_upload", lambda: world.store.delete_object(upload.s3_bucket, upload.s3_key), after=True)
     with pytest.raises(StoreUnknownOutcome):
         world.service.complete(upload)
     assert (file := world.file(upload)) is not None

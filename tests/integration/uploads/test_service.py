@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from invenio_db import db
 from invenio_files_rest.models import ObjectVersion
 
+from oarepo_s3.api import MultipartUpload
 from oarepo_s3.errors import (
     IllegalTransition,
     InvalidPartNumber,
@@ -268,3 +269,32 @@ def test_ended_upload_gets_no_urls(world: World) -> None:
     for end in each_end(world):
         with pytest.raises(OARepoS3Error):
             world.service.sign(end())
+
+
+# which version is head ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("between", ["another version", "deletion"])
+@pytest.mark.parametrize("inside", [True, False], ids=["assigned", "opened"])
+def test_next_upload_keeps_the_head_whatever_came_when(world: World, between: str, inside: bool) -> None:
+    world.add_file()
+    upload = world.open()
+    world.put(upload)
+    if between == "another version":
+        world.add_file()
+    else:
+        ObjectVersion.delete(world.bucket(), "data.zip")
+        db.session.commit()
+    world.service.complete(upload)
+    size = world.bucket().size
+    if inside:
+        ObjectVersion.create(world.bucket_id, "data.zip", stream=MultipartUpload("data.zip", size=5))
+        db.session.commit()
+    else:
+        world.open()
+    assert (head := world.head()) is not None
+    assert head.version_id == upload.version_id
+    world.service.abort(world.service.find(world.bucket_id, "data.zip"))
+    assert (head := world.head()) is not None
+    assert head.version_id == upload.version_id
+    assert world.bucket().size == size
