@@ -66,7 +66,7 @@ class Completer:
             if taken is not None:
                 return self._join(taken, claimed or {}, actor)
             if self._context.clock() >= give_up:
-                raise UploadBusy("Another request is completing the upload.", retry_after=5)
+                return self._by_its_object(upload, actor)
             self._context.sleep(POLL)
             upload = self.current(upload)
 
@@ -90,12 +90,17 @@ class Completer:
             return self._lose(taken, None)
         return self._reopen(taken, None, "interrupted")
 
+    def _by_its_object(self, upload: Upload, actor: str | None) -> Upload:
+        """Go on where the one who completes it may have died after the store had joined the parts."""
+        found = self.our_object(upload)
+        if found is None:
+            raise UploadBusy("Another request is completing the upload.", retry_after=5)
+        return self._publish(upload, found, None, actor)
+
     def current(self, upload: Upload) -> Upload:
         """The upload as it is now."""
         with sessions.transaction() as session:
             return sessions.get(session, upload.id) or upload
-
-    # claiming ---------------------------------------------------------------------------------------------------------
 
     def _take(self, upload: Upload, claimed: Mapping[int, str] | None, actor: str | None) -> Upload | None:
         """Claim the upload for this request, or None while another one has it."""
@@ -126,8 +131,6 @@ class Completer:
                 return sessions.advance(session, upload, event, now, actor=actor, **lease)
         except sessions.Superseded:
             return None
-
-    # joining ----------------------------------------------------------------------------------------------------------
 
     def _join(self, upload: Upload, claimed: Mapping[int, str], actor: str | None) -> Upload:
         try:
@@ -194,8 +197,6 @@ class Completer:
         """The object at the store if it is this upload's."""
         found = self._context.store.head_object(upload.s3_bucket, upload.s3_key)
         return found if found is not None and found.stamp == upload.stamp else None
-
-    # the three ends ---------------------------------------------------------------------------------------------------
 
     def _publish(
         self, upload: Upload, found: StoredObject, parts: Sequence[StoredPart] | None, actor: str | None

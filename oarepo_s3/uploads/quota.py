@@ -115,10 +115,11 @@ def _sizes(session: scoped_session[Session], bucket_ids: list[uuid.UUID]) -> lis
 
 def _counted(bucket_ids: list[uuid.UUID]) -> sa.Subquery:
     """Sum of the sizes of the versions that count, by bucket."""
-    # Whose turn as head came when: a version that was pending beside a readable one had it at completion, if at all.
-    beside = _UPLOADS.c.took_head.is_(False)
-    moment = sa.case((beside, _UPLOADS.c.updated), else_=_VERSIONS.c.created)
-    waiting = sa.case((sa.and_(beside, _UPLOADS.c.state != State.COMPLETED), 1), else_=0)
+    # Whose turn as head came when: that of an upload at completion, whether it was shown as head before or not. One
+    # that is pending beside a readable version has not had it.
+    completed = _UPLOADS.c.state == State.COMPLETED
+    moment = sa.case((completed, _UPLOADS.c.updated), else_=_VERSIONS.c.created)
+    waiting = sa.case((sa.and_(_UPLOADS.c.took_head.is_(False), ~completed), 1), else_=0)
     is_marker = sa.case((_VERSIONS.c.file_id.is_(None), 1), else_=0)
     slot = (_VERSIONS.c.bucket_id, _VERSIONS.c.key, waiting)
     turns = (

@@ -66,6 +66,8 @@ def _remove(
 
 
 def _next_head(others: Sequence[uuid.UUID], upload: Upload, own: bool) -> list[uuid.UUID]:
-    """The version that was head before, or else the newest one; none if there is no other."""
+    """The version that was head before, or else the newest one; none where there was none."""
     before = upload.previous_head_id
+    if own and before is None:
+        return []
     return [before] if own and before is not None and before in others else list(others[-1:])

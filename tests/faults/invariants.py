@@ -9,12 +9,16 @@ import hashlib
 import json
 import uuid
 from collections.abc import Collection, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
 from oarepo_s3.uploads.states import ENDED, TRANSITIONS, State
 
 from .world import PART, World
+
+LANES = 4
+"""Records that are checked at once."""
 
 ENDED_WITHOUT_FILE = ENDED - {State.COMPLETED}
 
@@ -223,8 +227,9 @@ def check(world: World, sent: Mapping[str, Mapping[str, Sent]], *, settled: bool
     Raises:
         AssertionError: something is wrong; the text says what.
     """
-    found = {pid: list(Checker(world, pid, keys, settled).faults()) for pid, keys in sent.items()}
-    wrong = {pid: faults for pid, faults in found.items() if faults}
+    with ThreadPoolExecutor(LANES) as pool:
+        found = pool.map(lambda pid: list(Checker(world, pid, sent[pid], settled).faults()), sent)
+        wrong = {pid: faults for pid, faults in zip(sent, found, strict=True) if faults}
     assert not wrong, wrong
 
 

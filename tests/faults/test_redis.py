@@ -21,7 +21,7 @@ OVER_REDIS = [case for case in CASES if case.step.by_celery and case.fault is Fa
 
 @pytest.fixture(scope="module")
 def world(servers: Servers) -> Iterator[World]:
-    with available(over_redis(servers)) as running, world_of(running, **SETTINGS) as stack:
+    with available(over_redis(servers)) as running, world_of(running, nodes=1, **SETTINGS) as stack:
         yield stack
 
 

@@ -25,7 +25,7 @@ POOL_OF_TWO = {"pool_pre_ping": True, "pool_size": 2, "max_overflow": 0, "pool_t
 
 @pytest.fixture
 def world(servers: Servers) -> Iterator[World]:
-    with world_of(servers, threads=OPENS, SQLALCHEMY_ENGINE_OPTIONS=POOL_OF_TWO) as running:
+    with world_of(servers, threads=OPENS, nodes=1, SQLALCHEMY_ENGINE_OPTIONS=POOL_OF_TWO) as running:
         yield running
 
 

@@ -127,11 +127,14 @@ class World:
 
 
 @contextmanager
-def world(servers: Servers, *, threads: int = 4, proxied: bool = True, **settings: Any) -> Iterator[World]:
+def world(
+    servers: Servers, *, threads: int = 4, nodes: int = 2, proxied: bool = True, **settings: Any
+) -> Iterator[World]:
     """Start the stack over the servers, with a fresh database and the store's bucket.
 
     Args:
         threads: requests that each of the two web workers serves at once.
+        nodes: Celery workers.
         proxied: whether the stack goes to the store and the database by way of the proxies.
         settings: of the application, on top of ours.
     """
@@ -156,6 +159,7 @@ def world(servers: Servers, *, threads: int = 4, proxied: bool = True, **setting
                 {"SQLALCHEMY_DATABASE_URI": database_url, **configuration},
                 broker_url=servers.broker.endpoint,
                 threads=threads,
+                nodes=nodes,
             )
         )
         yield World(servers, s3_bucket, running, store_proxy, database_proxy, app, s3, db.engine)

@@ -18,9 +18,6 @@ from oarepo_s3.uploads.states import ENDED, TRANSITIONS, State
 
 from .backends import Backend
 
-MAY_HAVE_OBJECT = (State.COMPLETED, State.COMPLETING, State.ABORTING)
-"""In the last two somebody has asked to join the parts, and the outcome may not be known yet."""
-
 Parts = Mapping[int, tuple[int, str]]
 
 
@@ -146,7 +143,9 @@ class Checker:
             yield f"the object is {self.objects.get(upload.s3_key)}, not {upload.size} bytes {etag}"
 
     def _at_store(self, upload: Upload) -> Iterator[str]:
-        if upload.s3_key in self.objects and upload.state not in MAY_HAVE_OBJECT:
+        # Where somebody has asked to join the parts the outcome may not be known yet; whatever ends the upload asks again.
+        tried = upload.claims > 0 and upload.state not in ENDED
+        if upload.s3_key in self.objects and not tried and upload.state is not State.COMPLETED:
             yield "its object is at the store"
         here = self.listed.count(upload.s3_key)
         if here and (self.settled or (upload.state in ENDED and upload.due_at is None)):

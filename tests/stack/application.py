@@ -49,6 +49,9 @@ def create_application() -> Flask:
     app.extensions["invenio-pidstore"].register_fetcher(PID_FETCHER, _fetch)
     app.register_blueprint(create_records_blueprint(app))
     move_clock(app, FileClock(Path(os.environ[CLOCK_VARIABLE])))
+    with app.app_context():
+        # Each process builds this for itself; what it imports for that is imported before the first fork.
+        assert app.extensions["oarepo-s3"].uploads
     return app
 
 

@@ -27,6 +27,10 @@ from oarepo_s3.uploads.service import UploadService
 MIB = 2**20
 
 
+ON_POSTGRESQL = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+"""For what takes two writers at a time, which SQLite does not have."""
+
+
 class Clock:
     """A clock that stands still until it is moved."""
 

@@ -4,6 +4,7 @@
 """Lost answers, refusals and races, injected into the fake store: where a real one cannot be made to misbehave."""
 
 from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
 from invenio_db import db
@@ -262,7 +263,7 @@ def test_two_completions_have_one_winner_and_one_answer(world: World) -> None:
             world.service.complete(world.current(upload))
         told.append(True)
 
-    world.store.on("complete_upload", complete_too, after=True)
+    world.store.on("complete_upload", complete_too)
     completed = world.service.complete(upload)
     assert completed.state is State.COMPLETED
     assert world.owner.told.count(("completed", "data.zip")) == 1
@@ -281,6 +282,23 @@ def test_completion_that_was_taken_over_answers_what_the_other_has_done(world: W
     world.store.on("complete_upload", take_over, after=True)
     assert world.service.complete(upload).state is State.COMPLETED
     assert world.owner.told.count(("completed", "data.zip")) == 1
+
+
+def test_worker_that_dies_after_the_store_has_joined_the_parts_holds_nobody_up(world: World) -> None:
+    upload = world.open()
+    world.put(upload)
+
+    def die() -> None:
+        raise KeyboardInterrupt
+
+    world.store.on("complete_upload", die, after=True)
+    with pytest.raises(KeyboardInterrupt):
+        world.service.complete(upload)
+    claimed = world.current(upload)
+    assert claimed.claimed_until is not None
+    assert claimed.claimed_until > world.clock() + timedelta(minutes=4)
+    assert world.service.complete(claimed).state is State.COMPLETED
+    assert world.clock() < claimed.claimed_until
 
 
 @pytest.mark.parametrize("when", ["list_parts", "complete_upload", "head_object"])

@@ -122,6 +122,16 @@ def test_abort_puts_a_delete_marker_back(world: World) -> None:
     assert [version.version_id for version in heads] == [marker]
 
 
+def test_abort_gives_no_head_to_a_key_that_had_none(world: World) -> None:
+    world.add_file()
+    newest = world.add_file()
+    db.session.get(ObjectVersion, newest).remove()
+    db.session.commit()
+    assert world.head() is None
+    world.service.abort(world.open())
+    assert world.head() is None
+
+
 def test_missing_and_wrong_parts_are_named_and_can_be_repaired(world: World) -> None:
     upload = world.open()
     world.put_size(upload, 1, 5 * MIB)

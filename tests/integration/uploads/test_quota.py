@@ -137,6 +137,17 @@ def test_a_pending_version_that_was_deleted_as_head(world: World):
     check(world, 0)
 
 
+def test_a_pending_head_that_another_version_took_the_place_of_until_it_was_completed(world: World):
+    upload = world.open()
+    world.add_file(size=7)
+    check(world, SIZE + 7)
+    world.put(upload)
+    world.clock.forward(milliseconds=1)
+    world.service.complete(upload)
+    delete(world)
+    check(world, 7)
+
+
 def test_a_version_that_was_removed_for_good(world: World):
     version_id = world.add_file(size=7)
     world.add_file(size=9)

@@ -28,8 +28,8 @@ from oarepo_s3.uploads import sessions
 from oarepo_s3.uploads.models import Upload, UploadEvent, UploadSession
 from oarepo_s3.uploads.states import TRANSITIONS, Event, State
 
-from .conftest import MIB, World
-from .test_sweep import interrupt_completion, interrupt_opening, on_postgresql
+from .conftest import MIB, ON_POSTGRESQL, World
+from .test_sweep import interrupt_completion, interrupt_opening
 
 # the table of states, in a database -----------------------------------------------------------------------------------
 
@@ -70,9 +70,8 @@ def row_and_events(upload: Upload) -> tuple[Any, int]:
 # calls that come at a bad moment --------------------------------------------------------------------------------------
 
 
+@ON_POSTGRESQL
 def test_reader_that_sees_an_upload_just_before_it_is_open(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    if not on_postgresql():
-        pytest.skip("there the reader has the only write lock")
     interrupt_opening(world)
     real, seen = sessions.get_active, []
 

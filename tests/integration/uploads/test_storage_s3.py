@@ -16,7 +16,7 @@ from urllib.request import urlopen
 import pytest
 from flask import Flask
 from invenio_db import db
-from invenio_files_rest.errors import StorageError
+from invenio_files_rest.errors import FileSizeError, StorageError
 from invenio_files_rest.models import Bucket, FileInstance, Location, ObjectVersion
 from invenio_files_rest.tasks import remove_file_data
 
@@ -99,6 +99,14 @@ def test_stream_is_saved_as_before(app: Flask) -> None:
     assert file.checksum == f"md5:{hashlib.md5(CONTENT).hexdigest()}"
     assert read(file) == CONTENT
     assert file.verify_checksum()
+
+
+def test_stream_that_is_too_big_is_refused_with_its_own_error(app: Flask) -> None:
+    bucket = Bucket.create(max_file_size=10)
+    db.session.commit()
+    with pytest.raises(FileSizeError):
+        ObjectVersion.create(bucket, "big", stream=BytesIO(CONTENT))
+    db.session.rollback()
 
 
 def test_copy_stays_in_the_store_and_keeps_size_and_checksum(app: Flask) -> None:
@@ -225,9 +233,8 @@ def test_upload_by_assignment(app: Flask) -> None:
     assert read(version.file) == CONTENT
 
 
-def test_bucket_of_a_tenant(app: Flask, server: S3Server) -> None:
-    if not isinstance(server, CephServer):
-        pytest.skip("only Ceph has tenants")
+@pytest.mark.parametrize("server", ["ceph"], indirect=True)
+def test_bucket_of_a_tenant(app: Flask, server: CephServer) -> None:
     keys = {"aws_access_key_id": server.tenant_access_key, "aws_secret_access_key": server.tenant_secret_key}
     name = f"tenants-{uuid.uuid4().hex[:12]}"
     server.client(**keys).create_bucket(Bucket=name)

@@ -27,13 +27,9 @@ from oarepo_s3.uploads.reconciling import REPORTED
 from oarepo_s3.uploads.states import State
 from oarepo_s3.uploads.sweeping import FIRST_RETRY, LONGEST_RETRY, put_off, retry_at
 
-from .conftest import MIB, World
+from .conftest import MIB, ON_POSTGRESQL, World
 
 NOTHING = {"expired": 0, "aborted": 0, "rechecked": 0, "failed": 0}
-
-
-def on_postgresql() -> bool:
-    return str(db.engine.dialect.name) == "postgresql"
 
 
 def open_many(world: World, count: int) -> list[Upload]:
@@ -168,9 +164,8 @@ def test_put_off_leaves_a_row_that_has_moved_on_alone(world: World) -> None:
     assert world.current(upload) == ended
 
 
+@ON_POSTGRESQL
 def test_two_sweeps_at_once_end_each_upload_once(world: World) -> None:
-    if not on_postgresql():
-        pytest.skip("SQLite has one writer")
     count = 40
     open_many(world, count)
     object.__setattr__(world.service.context.rules, "sweep_batch", 5)
@@ -202,9 +197,8 @@ def test_two_sweeps_at_once_end_each_upload_once(world: World) -> None:
     assert world.store.uploads() == []
 
 
+@ON_POSTGRESQL
 def test_rows_that_another_worker_is_taking_are_skipped(world: World) -> None:
-    if not on_postgresql():
-        pytest.skip("SQLite has one writer")
     open_many(world, 5)
     world.clock.forward(hours=23)
     now = world.clock()
