@@ -4,7 +4,7 @@
 
 import itertools
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -16,7 +16,7 @@ from invenio_db import db
 
 from tests.integration.records_app import Clock, RecordsWorld, create_tables, make_records_app
 from tests.stack import stack as stack_module
-from tests.stack.client import Client
+from tests.stack.client import Answer, Client
 from tests.stack.servers import Servers
 from tests.stack.stack import RECONCILE, SWEEP, Stack
 
@@ -27,6 +27,7 @@ PART = 1000
 SIZE = 2 * PART + 500
 """Each upload has three parts: enough for one to be missing in the middle."""
 
+TRIES = 5
 DAY = 24 * 3600.0
 STACK_NAME = "stack"
 """What PostgreSQL knows the connections of the stack by, those of this process having no name."""
@@ -39,6 +40,15 @@ def content_of(seed: str) -> bytes:
     """The bytes of a file; another seed gives others."""
     line = f"{seed} ".encode()
     return (line * (SIZE // len(line) + 1))[:SIZE]
+
+
+def patiently(call: Callable[[], Answer]) -> Answer:
+    """Ask until it is done, a few times: where no fault is put in, the store may be slow all the same."""
+    for _ in range(TRIES):
+        answer = call()
+        if answer.ok:
+            return answer
+    raise AssertionError(f"what has to be done before the test cannot be done: {answer}")
 
 
 @dataclass
@@ -97,13 +107,11 @@ class World:
     def upload(self, pid: str, key: str, content: bytes) -> None:
         """Bring a file to a record, all the way."""
         self.owner.put_parts(self.open(pid, key, content), content)
-        answer = self.owner.act("complete", pid, key)
-        assert answer.ok, answer
+        patiently(lambda: self.owner.act("complete", pid, key))
 
     def open(self, pid: str, key: str, content: bytes) -> dict[str, Any]:
         """Open an upload, and return its session."""
-        answer = self.owner.open(pid, key, len(content), PART)
-        assert answer.ok, answer
+        answer = patiently(lambda: self.owner.open(pid, key, len(content), PART))
         session: dict[str, Any] = answer.body["multipart_upload"]
         return session
 

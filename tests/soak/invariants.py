@@ -143,7 +143,7 @@ class Checker:
             yield f"the object is {self.objects.get(upload.s3_key)}, not {upload.size} bytes {etag}"
 
     def _at_store(self, upload: Upload) -> Iterator[str]:
-        # Where somebody has asked to join the parts the outcome may not be known yet; whatever ends the upload asks again.
+        # Where somebody has asked to join the parts the outcome may not be known yet; what ends the upload asks again.
         tried = upload.claims > 0 and upload.state not in ENDED
         if upload.s3_key in self.objects and not tried and upload.state is not State.COMPLETED:
             yield "its object is at the store"
