@@ -12,7 +12,7 @@ from tests.servers.process import ServerError
 from tests.stack.client import Answer
 from tests.stack.stack import RECONCILE, SWEEP, TaskNotDone
 
-from . import proxy as store_faults
+from . import store_faults
 from .database_proxy import Commit, Query, Stop
 from .invariants import Sent, check
 from .proxy import WAIT_SECONDS, Behaviour, Injection, Operation
