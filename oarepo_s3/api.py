@@ -8,6 +8,9 @@ from typing import Any
 
 from .errors import InvalidExpiry, InvalidSize
 
+MAX_EXPIRES = 10 * 366 * 24 * 3600
+"""Longest life of an upload in seconds, ten years: more is a mistake, and no database holds any date."""
+
 
 @dataclass
 class MultipartUpload:
@@ -44,8 +47,9 @@ class MultipartUpload:
         """Check what can be checked without the store."""
         if type(self.size) is not int or self.size < 1:
             raise InvalidSize("size has to be a whole number of bytes, at least 1.", size=self.size)
-        if self.expires is not None and (type(self.expires) is not int or self.expires < 1):
-            raise InvalidExpiry("expires has to be a whole number of seconds, at least 1.", expires=self.expires)
+        if self.expires is not None and (type(self.expires) is not int or not 1 <= self.expires <= MAX_EXPIRES):
+            problem = f"expires has to be a whole number of seconds, 1 to {MAX_EXPIRES}."
+            raise InvalidExpiry(problem, expires=self.expires)
 
     def __len__(self) -> int:
         """Size of the whole file in bytes, so that code that asks a stream for its length gets it."""

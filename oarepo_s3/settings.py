@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
+from .api import MAX_EXPIRES
 from .errors import ConfigurationError
 from .store.presign import MAX_EXPIRES_IN
 from .uploads.context import Rules
@@ -73,7 +74,7 @@ CHECKS: dict[str, Check] = {
     "S3_TENANT": _text,
     "S3_CLIENT": _client,
     "S3_PUBLIC_ENDPOINT_URL": _endpoint,
-    "S3_MULTIPART_UPLOAD_EXPIRATION": _whole(1),
+    "S3_MULTIPART_UPLOAD_EXPIRATION": _whole(1, MAX_EXPIRES),
     "S3_MULTIPART_URL_EXPIRATION": _whole(1, MAX_EXPIRES_IN),
     "S3_MULTIPART_URLS_PER_ANSWER": _whole(0),
     "S3_MULTIPART_MAX_URLS_PER_ANSWER": _whole(1),

@@ -55,13 +55,13 @@ class S3FileStorage(MultipartHooks, S3FSFileStorage):
     def copy(self, src: S3FSFileStorage, *args: Any, **kwargs: Any) -> Saved:
         """Copy another file, within the store where that is possible.
 
-        :returns: URI, size and checksum of the source, which the parent leaves out although a copy has the same.
+        :returns: URI, size and checksum; those of the source, which the parent leaves out although a copy has the same.
         """
-        uri, size, checksum = super().copy(src, *args, **kwargs)
-        if size is not None:
-            return uri, size, checksum
-        source = getattr(src, "_file", None)
-        return self.fileurl, src._size, source.checksum if source is not None else None
+        if not isinstance(src, S3FileStorage) or not src.fileurl.startswith("s3://"):
+            return cast(Saved, super().copy(src, *args, **kwargs))
+        fs, path = self._get_fs()
+        fs.copy(src._get_fs()[1], path)
+        return self.fileurl, src._size, src._file.checksum if src._file is not None else None
 
     def delete(self) -> bool:
         """Delete the file; where its upload has not ended, abort that."""

@@ -26,7 +26,7 @@ from oarepo_s3.uploads import sessions
 from oarepo_s3.uploads.aborting import Aborter
 from oarepo_s3.uploads.completing import Completer
 from oarepo_s3.uploads.models import Upload
-from oarepo_s3.uploads.opening import OpenRequest
+from oarepo_s3.uploads.opening import ROUNDS, OpenRequest
 from oarepo_s3.uploads.states import State
 
 from .conftest import MIB, World
@@ -80,6 +80,18 @@ def test_open_while_the_last_upload_completes(world: World) -> None:
 
     world.store.on("complete_upload", open_too)
     assert world.service.complete(upload).state is State.COMPLETED
+    assert world.open().id != upload.id
+
+
+def test_dead_upload_that_cannot_be_cleared_away(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    upload = world.open()
+    world.clock.forward(days=1)
+    cleared: list[Upload] = []
+    with monkeypatch.context() as patch:
+        patch.setattr(Aborter, "clear_away", lambda self, upload: cleared.append(upload))  # others are always faster
+        with pytest.raises(UploadBusy):
+            world.open()
+    assert [found.id for found in cleared] == [upload.id] * ROUNDS
     assert world.open().id != upload.id
 
 

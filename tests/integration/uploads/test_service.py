@@ -23,6 +23,7 @@ from oarepo_s3.errors import (
     StoreUnknownOutcome,
     StoreUploadGone,
     UploadLost,
+    UploadNotFound,
 )
 from oarepo_s3.uploads import sessions
 from oarepo_s3.uploads.models import Upload, UploadEvent, UploadSession
@@ -297,3 +298,22 @@ def test_next_upload_keeps_the_head_whatever_came_when(world: World, between: st
     assert (head := world.head()) is not None
     assert head.version_id == upload.version_id
     assert world.bucket().size == size
+
+
+# finding --------------------------------------------------------------------------------------------------------------
+
+
+def test_pending_upload_goes_before_those_that_have_ended(world: World) -> None:
+    assert world.service.find_pending(world.bucket_id, "data.zip") is None
+    first = world.service.abort(world.open())
+    world.clock.forward(seconds=1)
+    second = world.service.abort(world.open())
+    assert world.service.find(world.bucket_id, "data.zip") == second
+    assert world.service.find_pending(world.bucket_id, "data.zip") is None
+    third = world.open()
+    assert world.service.find(world.bucket_id, "data.zip") == third
+    assert world.service.find_pending(world.bucket_id, "data.zip") == third
+    assert world.service.find(world.bucket_id, "data.zip", first.public_id) == first
+    assert world.service.of_file(third.file_id) == third
+    with pytest.raises(UploadNotFound):
+        world.service.of_file(world.bucket_id)
