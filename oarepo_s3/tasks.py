@@ -3,18 +3,12 @@
 
 """Celery tasks; each is safe to run again and on several workers at once."""
 
-import logging
 import uuid
 from typing import Any
 
 from celery import shared_task
 
 from .proxies import current_uploads
-
-logger = logging.getLogger(__name__)
-
-REPORTED = 1000
-"""How many buckets a report names; with more of them the first ones tell enough."""
 
 
 @shared_task
@@ -32,9 +26,10 @@ def reconcile_multipart_uploads(dry_run: bool = False, s3_buckets: list[str] | N
     """Settle uploads whose opening or completion was interrupted.
 
     :param dry_run: only report.
-    :param s3_buckets: buckets of the store in which to look for uploads that no row knows; they are only reported.
+    :param s3_buckets: buckets of the store in which to look for orphans; they are only reported.
     :returns: counts of uploads ``completed``, ``reopened``, ``lost``, ``abandoned`` and ``failed`` (put off until
-        later), and ``unknown``, a list of ``bucket/key``.
+        later), and lists of ``bucket/key``: ``unknown``, uploads at the store that no row knows, and ``missing``, open
+        uploads that the store no longer has.
     """
     return current_uploads.reconcile(dry_run=dry_run, s3_buckets=s3_buckets or ()).as_dict()
 
@@ -48,17 +43,5 @@ def check_bucket_sizes(bucket_id: str | None = None, repair: bool = False) -> di
     :returns: counts of buckets ``checked``, ``wrong`` and ``repaired``, and ``differences``, of the first 1,000 wrong
         ones, each with ``bucket``, ``recorded``, ``recomputed`` and ``difference`` in bytes.
     """
-    checked = wrong = repaired = 0
-    differences: list[dict[str, Any]] = []
-    for found in current_uploads.check_sizes(None if bucket_id is None else uuid.UUID(bucket_id)):
-        checked += 1
-        if not found.difference:
-            continue
-        wrong += 1
-        logger.warning("bucket %s: %s bytes recorded, %s counted", found.bucket_id, found.recorded, found.recomputed)
-        if len(differences) < REPORTED:
-            differences.append(found.as_dict())
-        if repair:
-            before = current_uploads.repair_size(found.bucket_id)
-            repaired += before is not None and before.difference != 0
-    return {"checked": checked, "wrong": wrong, "repaired": repaired, "differences": differences}
+    report = current_uploads.report_sizes(None if bucket_id is None else uuid.UUID(bucket_id), repair=repair)
+    return report.as_dict()

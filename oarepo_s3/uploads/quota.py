@@ -14,9 +14,10 @@ Where Invenio's total is known to differ: removing a version whose key was delet
 removing a delete marker does not add what the deletion took off. Both show up as differences.
 """
 
+import logging
 import uuid
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import sqlalchemy as sa
@@ -26,6 +27,11 @@ from sqlalchemy.orm import Session, scoped_session
 from . import files, sessions
 from .models import UploadSession
 from .states import State
+
+logger = logging.getLogger(__name__)
+
+REPORTED = 1000
+"""How many buckets a report names; with more of them the first ones tell enough."""
 
 PAGE = 200
 """Buckets that are looked at in one transaction."""
@@ -55,6 +61,37 @@ class BucketSize:
             "recomputed": self.recomputed,
             "difference": self.difference,
         }
+
+
+@dataclass
+class SizesReport:
+    """Counts of buckets, and the first of those whose size is wrong."""
+
+    checked: int = 0
+    wrong: int = 0
+    repaired: int = 0
+    differences: list[dict[str, Any]] = field(default_factory=list)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The counts and the list by name."""
+        return asdict(self)
+
+
+def report_sizes(bucket_id: uuid.UUID | None = None, *, repair: bool = False) -> SizesReport:
+    """Recompute the size of one bucket, or of all in turn, and repair those that are wrong if that is wanted."""
+    report = SizesReport()
+    for found in check_sizes(bucket_id):
+        report.checked += 1
+        if not found.difference:
+            continue
+        report.wrong += 1
+        logger.warning("bucket %s: %s bytes recorded, %s counted", found.bucket_id, found.recorded, found.recomputed)
+        if len(report.differences) < REPORTED:
+            report.differences.append(found.as_dict())
+        if repair:
+            before = repair_size(found.bucket_id)
+            report.repaired += before is not None and before.difference != 0
+    return report
 
 
 def check_sizes(bucket_id: uuid.UUID | None = None) -> Iterator[BucketSize]:

@@ -1,12 +1,11 @@
 # SPDX-FileCopyrightText: 2026 CESNET z.s.p.o.
 # SPDX-License-Identifier: MIT
 
-"""Reconcile: settle what an interrupted request has left, and report what the store holds that no row knows."""
+"""Reconcile: settle what an interrupted request has left, and report orphans at the store and among the rows."""
 
 import logging
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
-from datetime import datetime, timedelta
 from itertools import islice
 from typing import Any
 
@@ -16,18 +15,22 @@ from .aborting import LEASE, Aborter
 from .completing import Completer
 from .context import Context
 from .models import Upload
+from .orphans import OrphanFinder
 from .states import Event, State
 from .sweeping import put_off
 
 logger = logging.getLogger(__name__)
 
 REPORTED = 1000
-"""How many unknown uploads a report names; with more of them the first ones tell enough."""
+"""How many orphans of each kind a report names; with more of them the first ones tell enough."""
 
 
 @dataclass
 class ReconcileReport:
-    """Counts of what was settled how, and the uploads at the store that no row knows (``s3_bucket/key``)."""
+    """Counts of what was settled how, and the orphans as ``s3_bucket/key``.
+
+    ``unknown`` are uploads at the store that no row knows, ``missing`` open uploads that the store no longer has.
+    """
 
     completed: int = 0
     reopened: int = 0
@@ -35,9 +38,10 @@ class ReconcileReport:
     abandoned: int = 0
     failed: int = 0
     unknown: list[str] = field(default_factory=list)
+    missing: list[str] = field(default_factory=list)
 
     def as_dict(self) -> dict[str, Any]:
-        """The counts and the list by name."""
+        """The counts and the lists by name."""
         return asdict(self)
 
 
@@ -49,13 +53,14 @@ class Reconciler:
         self._context = context
         self._aborter = aborter
         self._completer = completer
+        self._orphans = OrphanFinder(context)
 
     def reconcile(self, *, dry_run: bool = False, s3_buckets: Iterable[str] = ()) -> ReconcileReport:
-        """Settle opening and completing uploads that nobody has gone on with, and list unknown ones.
+        """Settle opening and completing uploads that nobody has gone on with, and list orphans.
 
         :param dry_run: only report, settle nothing.
-        :param s3_buckets: buckets of the store to look through for unknown uploads. They are only reported: the bucket
-            may have other users.
+        :param s3_buckets: buckets of the store to look through for orphans. They are only reported: the bucket may
+            have other users.
         """
         report = ReconcileReport()
         if not dry_run:
@@ -63,7 +68,8 @@ class Reconciler:
                 for upload in batch:
                     self._settle(upload, report)
         for s3_bucket in s3_buckets:
-            report.unknown.extend(self._unknown(s3_bucket, REPORTED - len(report.unknown)))
+            report.unknown.extend(islice(self._orphans.at_store(s3_bucket), REPORTED - len(report.unknown)))
+            report.missing.extend(islice(self._orphans.in_rows(s3_bucket), REPORTED - len(report.missing)))
         return report
 
     def _batches(self) -> Iterator[Sequence[Upload]]:
@@ -93,18 +99,3 @@ class Reconciler:
             logger.warning("upload %s cannot be settled", upload.id, exc_info=True)
             report.failed += 1
             put_off(self._context, self._completer.current(upload), error)
-
-    def _unknown(self, s3_bucket: str, room: int) -> Iterator[str]:
-        """Keys of uploads at the store that no row knows, of those old enough to have one."""
-        settled = self._context.clock() - timedelta(seconds=self._context.rules.reconcile_after)
-        listed = (found for found in self._context.store.list_uploads(s3_bucket) if _older(found.initiated, settled))
-        while room > 0 and (page := list(islice(listed, 500))):
-            with sessions.transaction() as session:
-                known = sessions.known_s3_keys(session, s3_bucket, [found.key for found in page])
-            unknown = [found.key for found in page if found.key not in known][:room]
-            room -= len(unknown)
-            yield from (f"{s3_bucket}/{key}" for key in unknown)
-
-
-def _older(initiated: datetime | None, limit: datetime) -> bool:
-    return initiated is None or initiated < limit

@@ -207,6 +207,10 @@ class UploadService:
         """Write the recomputed size of a bucket; see :func:`oarepo_s3.uploads.quota.repair_size`."""
         return quota.repair_size(bucket_id)
 
+    def report_sizes(self, bucket_id: uuid.UUID | None = None, *, repair: bool = False) -> quota.SizesReport:
+        """Recompute and perhaps repair the sizes; see :func:`oarepo_s3.uploads.quota.report_sizes`."""
+        return quota.report_sizes(bucket_id, repair=repair)
+
     def _check_usable(self, upload: Upload) -> None:
         if upload.state is not State.OPEN:
             raise ended(upload)

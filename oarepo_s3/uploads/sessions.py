@@ -215,6 +215,18 @@ def expire_in_bucket(session: AnySession, bucket_id: uuid.UUID, now: datetime) -
     return int(result.rowcount)
 
 
+def open_in_s3_bucket(
+    session: AnySession, s3_bucket: str, before: datetime, after_id: uuid.UUID | None, limit: int
+) -> Sequence[Upload]:
+    """Open uploads in a bucket of the store that were created before a time, by id, from the one after ``after_id``."""
+    query = sa.select(_UPLOADS).where(
+        _UPLOADS.c.s3_bucket == s3_bucket, _UPLOADS.c.state == State.OPEN, _UPLOADS.c.created < before
+    )
+    if after_id is not None:
+        query = query.where(_UPLOADS.c.id > after_id)
+    return [Upload.of(row) for row in session.execute(query.order_by(_UPLOADS.c.id).limit(limit))]
+
+
 def known_s3_keys(session: AnySession, s3_bucket: str, keys: Sequence[str]) -> set[str]:
     """Which of the store's keys have a row."""
     query = sa.select(_UPLOADS.c.s3_key).where(_UPLOADS.c.s3_bucket == s3_bucket, _UPLOADS.c.s3_key.in_(keys))

@@ -204,7 +204,7 @@ def test_the_task_reports_and_changes_nothing(world: World, monkeypatch: pytest.
     wrong = {"bucket": str(world.bucket_id), "recorded": SIZE + 1, "recomputed": SIZE, "difference": 1}
     report = tasks.check_bucket_sizes(str(world.bucket_id))
     assert report == {"checked": 1, "wrong": 1, "repaired": 0, "differences": [wrong]}
-    monkeypatch.setattr(tasks, "REPORTED", 1)
+    monkeypatch.setattr(quota, "REPORTED", 1)
     report = tasks.check_bucket_sizes()
     assert (report["checked"], report["wrong"], len(report["differences"])) == (2, 2, 1)
     assert world.bucket().size == SIZE + 1
