@@ -40,7 +40,6 @@ _HELD = {
     Fault.RESTART_DATABASE: "database",
     Fault.RESTART_BROKER: "broker",
     Fault.RESTART_STORE: "store",
-    Fault.RESTART_CLUSTER: "cluster",
 }
 
 _TOO_LATE = {Operation.COMPLETE: COMPLETE_TIMEOUT + 0.3}

@@ -29,7 +29,6 @@ class Fault(StrEnum):
     RESTART_DATABASE = "restart-database"
     RESTART_BROKER = "restart-broker"
     RESTART_STORE = "restart-store"
-    RESTART_CLUSTER = "restart-cluster"
     CUT = "cut"
     ANSWER_LOST = "answer-lost"
     DELAYED = "delayed"
@@ -54,7 +53,6 @@ FAULTS: Mapping[Fault, str] = {
     Fault.RESTART_DATABASE: "PostgreSQL shuts down at once, loses every connection, and replays its log.",
     Fault.RESTART_BROKER: "RabbitMQ is killed and started again.",
     Fault.RESTART_STORE: "Ceph's gateway is killed and started again.",
-    Fault.RESTART_CLUSTER: "Ceph's gateway and OSD are killed and started again; what they have kept is on disk.",
     Fault.CUT: "The connection is cut before the request has arrived, as often as it is tried.",
     Fault.ANSWER_LOST: "The store does it, and the connection is cut before it answers, as often as it is tried.",
     Fault.DELAYED: "The request arrives, or the answer comes, when the caller has long given up.",
@@ -145,7 +143,7 @@ CELLS: Mapping[tuple[str, Moment], tuple[Fault, ...]] = {
         Fault.KILL_WEB, Fault.RESTART_DATABASE, Fault.RESTART_STORE, *_STORE_FAULTS, Fault.ERROR_IN_200,
     ),
     ("complete", _COMMIT): (
-        Fault.KILL_WEB, Fault.RESTART_DATABASE, Fault.RESTART_CLUSTER, Fault.ANSWER_LOST, Fault.DELAYED,
+        Fault.KILL_WEB, Fault.RESTART_DATABASE, Fault.ANSWER_LOST, Fault.DELAYED,
         Fault.ERROR_500, Fault.ERROR_IN_200, Fault.NO_SUCH_UPLOAD, Fault.COMMIT_LOST,
     ),
     ("complete", _ANSWER): (Fault.KILL_WEB, Fault.RESTART_DATABASE, Fault.COMMIT_LOST),

@@ -22,10 +22,12 @@ from oarepo_s3.errors import (
     StoreRetryLater,
     StoreUnknownOutcome,
     StoreUploadGone,
+    UploadBusy,
     UploadLost,
     UploadNotFound,
 )
 from oarepo_s3.uploads import sessions
+from oarepo_s3.uploads.aborting import Aborter
 from oarepo_s3.uploads.models import Upload, UploadEvent, UploadSession
 from oarepo_s3.uploads.states import TRANSITIONS, Event, State
 
@@ -90,6 +92,14 @@ def test_reader_that_sees_an_upload_just_before_it_is_open(world: World, monkeyp
     opened = world.opened()
     assert seen
     assert (opened.resumed, opened.upload.state, opened.upload.s3_upload_id) == (True, State.OPEN, "late")
+
+
+def test_key_that_others_keep_taking_is_answered_in_the_end(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.open()
+    world.clock.forward(days=1)
+    monkeypatch.setattr(Aborter, "clear_away", lambda *_: None)
+    with pytest.raises(UploadBusy):
+        world.open()
 
 
 @pytest.mark.parametrize("found", ["gone", "orphaned"])
