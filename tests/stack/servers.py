@@ -26,8 +26,7 @@ class Servers:
     """PostgreSQL, a broker and Ceph.
 
     Attributes:
-        restartable: the processes by what they serve, the last started last: database, broker, store (the gateway
-            alone) and cluster (where the store keeps its data, and the gateway).
+        restartable: the processes by what they serve: database, broker, store (the gateway alone).
     """
 
     postgres: PostgresServer
@@ -63,7 +62,7 @@ def start(*, objectstore: Literal["memstore", "bluestore"] = "bluestore") -> Ite
         queue = stack.enter_context(rabbitmq.start())
         store = stack.enter_context(ceph.start(objectstore=objectstore, min_part_size=1))
         logs = stack.enter_context(server_folder("restarted"))
-        _, osd, gateway = store.pids
+        *_, gateway = store.pids
         restartable: dict[str, tuple[Restartable, ...]] = {
             "database": (
                 Restartable("postgres", database.pids[0], logs / "postgres.log", lambda: _serves(database.port)),
@@ -73,8 +72,7 @@ def start(*, objectstore: Literal["memstore", "bluestore"] = "bluestore") -> Ite
             ),
         }
         front = Restartable("radosgw", gateway, logs / "radosgw.log", lambda: accepts_connections(store.port))
-        back = Restartable("ceph-osd", osd, logs / "osd.log", lambda: True)
-        restartable |= {"store": (front,), "cluster": (back, front)}
+        restartable |= {"store": (front,)}
         for processes in restartable.values():
             for process in processes:
                 stack.callback(process.stop)
