@@ -23,8 +23,7 @@ from werkzeug.http import http_date
 from ..errors import Gone, NotFound, UploadNotFound
 from ..proxies import current_uploads
 from ..store.contract import StoredPart
-from ..uploads.completing import ended
-from ..uploads.description import numbers_of
+from ..uploads.description import ended, numbers_of
 from ..uploads.models import Upload
 from ..uploads.states import State
 from .bodies import read_object

@@ -14,12 +14,12 @@ from typing import Any
 from ..errors import (
     OARepoS3Error,
     PartsMismatch,
+    StoreError,
     StorePartsRefused,
     StoreUnknownOutcome,
     StoreUploadGone,
     UploadAborted,
     UploadBusy,
-    UploadCompleted,
     UploadExpired,
     UploadLost,
 )
@@ -27,6 +27,7 @@ from ..store.contract import StoredObject, StoredPart
 from . import files, sessions
 from .aborting import Aborter
 from .context import Context
+from .description import ended
 from .integrity import check_parts, composite_etag, declared_matches, file_checksum
 from .models import Upload
 from .releasing import release
@@ -148,7 +149,10 @@ class Completer:
         except sessions.Superseded:
             raise UploadBusy("Another request has taken the upload over.", retry_after=5) from None
         except OARepoS3Error as error:
-            self._reopen(upload, actor, error.code)
+            if upload.claims > 1 and isinstance(error, StoreError):  # an earlier call may have joined the parts
+                self._let_go(upload)
+            else:
+                self._reopen(upload, actor, error.code)
             raise
         found = self.our_object(upload)
         if found is None:
@@ -185,13 +189,19 @@ class Completer:
         found = self.our_object(upload)
         if found is not None:
             return self._publish(upload, found, None, actor)
-        now = self._context.clock()
-        try:
-            with sessions.transaction() as session:  # whoever asks next may settle it
-                sessions.update(session, upload, claimed_until=now, due_at=now)
-        except sessions.Superseded:
+        if not self._let_go(upload):
             return self._after_race(upload)
         raise StoreUnknownOutcome("The store did not say whether it has completed the upload; ask again.")
+
+    def _let_go(self, upload: Upload) -> bool:
+        """Stay completing, for whoever asks next to settle; whether nobody has taken it over meanwhile."""
+        now = self._context.clock()
+        try:
+            with sessions.transaction() as session:
+                sessions.update(session, upload, claimed_until=now, due_at=now)
+        except sessions.Superseded:
+            return False
+        return True
 
     def our_object(self, upload: Upload) -> StoredObject | None:
         """The object at the store if it is this upload's."""
@@ -277,18 +287,3 @@ class Completer:
         if current.state in (State.OPEN, State.COMPLETING):
             raise UploadBusy("Another request has taken the upload over.", retry_after=1)
         raise ended(current)
-
-
-def ended(upload: Upload) -> OARepoS3Error:
-    """The error for an upload that can no longer be used."""
-    if upload.state is State.OPENING:
-        return UploadBusy("The upload is being opened.", retry_after=2)
-    if upload.state is State.COMPLETING:
-        return UploadBusy("The upload is being completed.", retry_after=5)
-    if upload.state is State.COMPLETED:
-        return UploadCompleted("The upload is completed.")
-    if upload.state is State.LOST:
-        return UploadLost("The upload is gone at the store.")
-    if upload.ending == Event.EXPIRE:
-        return UploadExpired("The upload has expired.", expired_at=upload.expires_at.isoformat())
-    return UploadAborted("The upload was aborted.")

@@ -8,9 +8,19 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from ..errors import InvalidPartList, InvalidPartNumber
+from ..errors import (
+    InvalidPartList,
+    InvalidPartNumber,
+    OARepoS3Error,
+    UploadAborted,
+    UploadBusy,
+    UploadCompleted,
+    UploadExpired,
+    UploadLost,
+)
 from ..store.contract import StoredPart
 from .models import Upload
+from .states import Event, State
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,3 +123,18 @@ def config_of(upload: Upload) -> dict[str, Any]:
         "part_size": upload.part_size,
         "parts_count": upload.parts_count,
     }
+
+
+def ended(upload: Upload) -> OARepoS3Error:
+    """The error for an upload that can no longer be used."""
+    if upload.state is State.OPENING:
+        return UploadBusy("The upload is being opened.", retry_after=2)
+    if upload.state is State.COMPLETING:
+        return UploadBusy("The upload is being completed.", retry_after=5)
+    if upload.state is State.COMPLETED:
+        return UploadCompleted("The upload is completed.")
+    if upload.state is State.LOST:
+        return UploadLost("The upload is gone at the store.")
+    if upload.ending == Event.EXPIRE:
+        return UploadExpired("The upload has expired.", expired_at=upload.expires_at.isoformat())
+    return UploadAborted("The upload was aborted.")

@@ -15,8 +15,9 @@ from ..errors import StoreError, StoreUnknownOutcome, StoreUploadGone, UploadExp
 from . import files, sessions
 from .aborting import Aborter
 from .callers_transaction import when_ended
-from .completing import Completer, ended
+from .completing import Completer
 from .context import Context
+from .description import ended
 from .integrity import file_checksum
 from .models import Upload
 from .states import ENDED, Event, State

@@ -17,9 +17,9 @@ from invenio_files_rest.models import FileInstance, ObjectVersion
 from ..errors import Gone, StoreUploadGone, UploadExpired, UploadNotFound
 from . import quota, sessions
 from .aborting import Aborter
-from .completing import Completer, ended
+from .completing import Completer
 from .context import Context
-from .description import PartsReport, SignedPart, first_numbers, session_of
+from .description import PartsReport, SignedPart, ended, first_numbers, session_of
 from .ending_inside import InsideEnder
 from .models import Upload, slot_of
 from .opening import Opened, Opener, OpenRequest

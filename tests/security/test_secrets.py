@@ -277,12 +277,12 @@ def test_a_run_fails_if_a_secret_was_logged(tmp_path: Path, planted: bool):
     """Although its test passes."""
     test = tmp_path / "test_planted.py"
     text = "X-Amz-Signature=0123" if planted else "harmless"
-    test.write_text(f"import logging\ndef test(): logging.getLogger('some.library').info('{text}')\n")
+    test.write_text(f"import logging\ndef test(): logging.getLogger('some.package').info('{text}')\n")
     argv = [sys.executable, "-m", "pytest", "-q", "-p", "tests.leaks", "-c", "/dev/null", str(test)]
     done = subprocess.run(argv, cwd=PROJECT, capture_output=True, text=True, timeout=60)
     assert "1 passed" in done.stdout
     assert done.returncode == planted, done.stdout + done.stderr
-    assert ("LEAK a signature was logged by some.library (INFO)" in done.stdout) == planted
+    assert ("LEAK a signature was logged by some.package (INFO)" in done.stdout) == planted
 
 
 def test_the_run_reads_along_what_we_log():

@@ -143,8 +143,8 @@ class Checker:
             yield f"the object is {self.objects.get(upload.s3_key)}, not {upload.size} bytes {etag}"
 
     def _at_store(self, upload: Upload) -> Iterator[str]:
-        # Where somebody has asked to join the parts the outcome may not be known yet; what ends the upload asks again.
-        tried = upload.claims > 0 and upload.state not in ENDED
+        # Where somebody has asked to join the parts the outcome may not be known yet; what settles or aborts it asks.
+        tried = upload.claims > 0 and upload.state in (State.COMPLETING, State.ABORTING)
         if upload.s3_key in self.objects and not tried and upload.state is not State.COMPLETED:
             yield "its object is at the store"
         here = self.listed.count(upload.s3_key)

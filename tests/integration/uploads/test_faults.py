@@ -284,6 +284,21 @@ def test_completion_that_was_taken_over_answers_what_the_other_has_done(world: W
     assert world.owner.told.count(("completed", "data.zip")) == 1
 
 
+def test_doubt_about_an_interrupted_completion_is_kept_while_the_store_cannot_be_asked(world: World) -> None:
+    upload = world.open()
+    world.put(upload)
+    world.store.fail("complete_upload", StoreUnknownOutcome("cut"), after=True)
+    world.store.fail("head_object", StoreRetryLater("busy"))
+    with pytest.raises(StoreError):
+        world.service.complete(upload)
+    world.clock.forward(seconds=301)
+    world.store.fail("list_parts", StoreRetryLater("busy"))
+    with pytest.raises(StoreRetryLater):
+        world.service.complete(world.current(upload))
+    assert world.current(upload).state is State.COMPLETING
+    assert world.service.complete(world.current(upload)).state is State.COMPLETED
+
+
 def test_worker_that_dies_after_the_store_has_joined_the_parts_holds_nobody_up(world: World) -> None:
     upload = world.open()
     world.put(upload)
