@@ -5,15 +5,18 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 source scripts/environment.sh
 
-TIERS=(lint unit property store integration faults acceptance docs)
+TIERS=(lint unit property store integration rdm faults client acceptance docs)
 
 # What each tier needs beyond Python packages. A tier that is not named needs nothing.
 CEPH="ceph-mon ceph-osd ceph-common radosgw"
 declare -A APT_PACKAGES=(
     [store]="$CEPH"
     [integration]="$CEPH postgresql rabbitmq-server redis-server"
+    [rdm]="$CEPH postgresql rabbitmq-server"
     [faults]="$CEPH postgresql rabbitmq-server redis-server"
+    [client]="$CEPH postgresql"
     [acceptance]="$CEPH"
+    [docs]="postgresql"
     [soak]="$CEPH postgresql"
 )
 

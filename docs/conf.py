@@ -13,7 +13,7 @@ author = "CESNET z.s.p.o."
 copyright = "2026, CESNET z.s.p.o."  # noqa: A001
 release = version = installed_version("oarepo-s3")
 
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "_ext.from_code"]
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "_ext.from_code", "_ext.client"]
 myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 3
 source_suffix = {".rst": "restructuredtext", ".md": "markdown"}

@@ -68,9 +68,13 @@ make_environment() {
 # Installs the project with the extras given, such as "all,tests". A stamp says what is installed from which files, so
 # that nothing is done the second time; extras that were installed before are kept up to date with the new ones.
 install_python_packages() { # extras
-    local stamp=.venv/installed files installed_files= installed= extra extras
+    local stamp=.venv/installed files installed_files= installed= extra extras packages
     make_environment
-    files=$({ .venv/bin/python -VV; pwd; cat setup.cfg pyproject.toml constraints.txt; } | sha256sum | cut -d' ' -f1)
+    files=$({
+        .venv/bin/python -VV
+        pwd
+        cat setup.cfg pyproject.toml constraints.txt client/pyproject.toml
+    } | sha256sum | cut -d' ' -f1)
     if [[ -f $stamp ]]; then read -r installed_files installed <"$stamp" || true; fi
     extras=${installed#-}
     for extra in ${1//,/ }; do
@@ -78,7 +82,10 @@ install_python_packages() { # extras
     done
     if [[ $installed_files == "$files" && $installed == "$extras" ]]; then return; fi
     say "installing Python packages into .venv/"
-    retry .venv/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[$extras]"
+    packages=(-e ".[$extras]")
+    # The tests run the client as well, which is a package of its own.
+    if [[ ,$extras, == *,tests,* ]]; then packages+=(-e ./client); fi
+    retry .venv/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt "${packages[@]}"
     .venv/bin/python -m pip check
     printf '%s %s\n' "$files" "$extras" >"$stamp"
 }

@@ -259,9 +259,19 @@ class _Handler(BaseHTTPRequestHandler):
         except ConnectionError:  # the client has gone: it was killed, or has waited long enough
             self.close_connection = True
 
+    def handle_expect_100(self) -> bool:
+        """Let the client go on at once; what is written stays in a buffer until it is flushed."""
+        super().handle_expect_100()
+        self.wfile.flush()
+        return True
+
     def handle_one_call(self) -> None:
         proxy, operation = self.server.proxy, operation_of(self.command, self.path)
-        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        length = int(self.headers.get("Content-Length") or 0)
+        body = self.rfile.read(length)
+        if len(body) < length:  # the client has gone; passed on, the store would wait for the rest
+            self.close_connection = True
+            return
         injection = proxy.begin(operation, self.client_address[1])
         exchange = Exchange(proxy, self, body, injection)
         try:

@@ -26,10 +26,16 @@ PYTEST_TIERS: Mapping[str, tuple[str, ...]] = {
     "property": ("property",),
     "store": ("store",),
     "integration": ("integration", "migration", "security"),
+    "rdm": ("rdm",),
     "faults": ("faults",),
+    "client": ("client",),
     "acceptance": ("acceptance",),
 }
 ALL_TIERS = ("lint", *PYTEST_TIERS, "docs")
+
+# Tiers whose tests are shared out between two processes, each with servers of its own.
+SHARED_OUT = ("-n", "2", "--dist", "worksteal")
+SHARED_TIERS = ("unit", "property", "integration")
 
 # The test that runs once for each case of the table of faults.
 FAULT_TEST = "test_fault"
@@ -92,7 +98,8 @@ def _run_pytest(tier: str, names: tuple[str, ...]) -> Outcome:
     if not folders:
         return Outcome(tier, skipped=1, reasons=(f"there is no tests/{names[0]}",))
     report = run_folder() / f"{tier}.xml"
-    argv = [program("python"), "-m", "coverage", "run", "-m", "pytest", f"--junit-xml={report}", *folders]
+    options = [f"--junit-xml={report}", *(SHARED_OUT if tier in SHARED_TIERS else ())]
+    argv = [program("python"), "-m", "coverage", "run", "-m", "pytest", *options, *folders]
     exit_code = run_command(argv, seconds=TIER_SECONDS, env=coverage_environment())
     outcome = read_report(tier, report, exit_code)
     if tier == "faults":

@@ -36,10 +36,10 @@ class Certificate:
         return ssl.create_default_context(cafile=str(self.path))
 
 
-def make_certificate(folder: Path) -> Certificate:
-    """Make a certificate for 127.0.0.1 that is good for a day."""
+def make_certificate(folder: Path, common_name: str = "test") -> Certificate:
+    """Make a certificate for 127.0.0.1 that is good for a day; who trusts several needs several names."""
     key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "test")])
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
     address = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
     now = datetime.datetime.now(datetime.UTC)
     builder = x509.CertificateBuilder(issuer_name=name, subject_name=name, public_key=key.public_key())

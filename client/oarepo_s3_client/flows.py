@@ -1,0 +1,130 @@
+# SPDX-FileCopyrightText: 2026 CESNET z.s.p.o.
+# SPDX-License-Identifier: MIT
+
+"""What a client does, as generators: they yield effects, and either client performs these its own way.
+
+Beside the effects of ``servers.protocol`` there are two: a call that may block, and parts to be moved by lanes.
+"""
+
+from collections.abc import Callable, Generator
+from dataclasses import dataclass, field
+from time import monotonic
+from typing import Any, Protocol, TypeVar
+
+from oarepo_s3_client import api
+from oarepo_s3_client.events import Event, Retry
+from oarepo_s3_client.journal import Journal
+from oarepo_s3_client.pacing import Pacing
+from oarepo_s3_client.retries import Backoff
+from oarepo_s3_client.servers.discovery import discover
+from oarepo_s3_client.servers.face import Face, Target
+from oarepo_s3_client.servers.protocol import Asking, Request, Sleep
+from oarepo_s3_client.stores import Stores
+from oarepo_s3_client.work import Work
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Blocking:
+    """Call this, off the event loop if there is one; the result is its."""
+
+    call: Callable[[], Any]
+
+
+class Parts(Protocol):
+    """Parts to be moved: what a driver of lanes has to know."""
+
+    @property
+    def finished(self) -> bool:
+        """Whether there is nothing more to do."""
+        ...
+
+    @property
+    def due(self) -> float | None:
+        """Seconds until there may be work without any result."""
+        ...
+
+    def next_work(self) -> list[Work]:
+        """What to begin now."""
+        ...
+
+    def job(self, item: Work) -> "Flow[Any]":
+        """How a piece of work is done."""
+        ...
+
+    def settle(self, item: Work, outcome: Any) -> None:
+        """Take the result of a piece of work, or the exception."""
+        ...
+
+    def stop(self) -> None:
+        """Begin nothing more, and break off what is under way; from the driver's thread."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Lanes:
+    """Move all these parts, several at a time."""
+
+    parts: Parts
+
+
+Effect = Request | Sleep | Blocking | Lanes
+Flow = Generator[Effect, Any, T]
+
+
+@dataclass
+class Context:
+    """What all flows of a client share.
+
+    Attributes:
+        emit: takes events, from any thread.
+        faces: class of the face by target, as it was found.
+    """
+
+    options: api.Options
+    stores: Stores
+    emit: Callable[[Event], None]
+    journal: Journal
+    pacing: Pacing
+    faces: dict[Target, type] = field(default_factory=dict)
+
+    @property
+    def backoff(self) -> Backoff:
+        """Attempts and waits."""
+        return Backoff(self.options.attempts)
+
+    def asking(self, transfer: str, key: str) -> Asking:
+        """How requests for a transfer are repeated."""
+        return Asking(self.backoff, lambda reason, wait: self.emit(Retry(transfer, key, None, reason, wait)))
+
+    def discover(self, target: Target, asking: Asking) -> Flow[tuple[Face, list[api.FileInfo]]]:
+        """The face at the target, and the record's files."""
+        known = self.faces.get(target)
+        if known is not None:
+            face: Face = known(target, asking)
+            return face, (yield from face.files())
+        face, files = yield from discover(target, asking)
+        self.faces[target] = type(face)
+        return face, files
+
+    def face(self, target: Target, asking: Asking) -> Flow[Face]:
+        """The face at the target; asks only the first time."""
+        known = self.faces.get(target)
+        if known is not None:
+            face: Face = known(target, asking)
+            return face
+        face, _ = yield from self.discover(target, asking)
+        return face
+
+
+class Stopwatch:
+    """Seconds since it was made."""
+
+    def __init__(self) -> None:
+        self._begun = monotonic()
+
+    @property
+    def seconds(self) -> float:
+        """To a thousandth."""
+        return round(monotonic() - self._begun, 3)

@@ -1,0 +1,121 @@
+# SPDX-FileCopyrightText: 2026 CESNET z.s.p.o.
+# SPDX-License-Identifier: MIT
+
+"""Draft and record file endpoints of oarepo-s3: ``<item>/files/``."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from oarepo_s3_client.api import FileInfo, UploadStatus
+from oarepo_s3_client.errors import Refused
+from oarepo_s3_client.plan import Plan
+from oarepo_s3_client.servers.face import Completed, Opened, Target
+from oarepo_s3_client.servers.part_reports import arrived_parts, ask_status, ask_urls, parts_to_send_again
+from oarepo_s3_client.servers.protocol import COMPLETE_SECONDS, Asking, Operation, document_of, error_of, signed_parts
+from oarepo_s3_client.work import SignedPart
+
+
+class DraftFiles:
+    """The face of a record of invenio-records-files."""
+
+    name = "draft_files"
+
+    def __init__(self, target: Target, asking: Asking):
+        self._target, self._asking = target, asking
+
+    def files(self) -> Operation[list[FileInfo]]:
+        """The record's files, pending ones as well."""
+        answer = yield from self._asking.ask("GET", f"{self._target.files}/")
+        return listed_files(document_of(answer, list))
+
+    def open(self, key: str, size: int, part_size: int | None) -> Operation[Opened]:
+        """Open an upload, or find the one that is open with the same size."""
+        wanted: dict[str, Any] = {"key": key, "size": size}
+        if part_size is not None:
+            wanted["part_size"] = part_size
+        url = f"{self._target.files}/?multipart=True"
+        answer = yield from self._asking.ask("POST", url, json=wanted, busy=True)
+        document = document_of(answer, dict)
+        session = document["multipart_upload"]
+        return Opened(
+            upload=str(session["id"]),
+            plan=Plan(int(session["size"]), int(session["part_size"])),
+            signed=signed_parts(session.get("parts"), answer.headers),
+            arrived=arrived_parts(session.get("uploaded_parts") or ()),
+            expires_at=session.get("expires_at"),
+        )
+
+    def sign(self, key: str, numbers: tuple[int, ...]) -> Operation[list[SignedPart]]:
+        """Fresh URLs."""
+        return (yield from ask_urls(self._asking, self._action(key, "sign"), numbers))
+
+    def complete(self, key: str, etags: Mapping[int, str]) -> Operation[Completed]:
+        """Make a file of the parts."""
+        parts = [{"PartNumber": number, "ETag": etag} for number, etag in sorted(etags.items())]
+        answer = yield from self._asking.ask(
+            "POST",
+            self._action(key, "complete"),
+            json={"parts": parts},
+            expect=(409,),
+            busy=True,
+            timeout=COMPLETE_SECONDS,
+        )
+        again = parts_to_send_again(answer)
+        if again is not None:
+            return Completed(again=again)
+        if answer.status == 409:
+            raise error_of(answer)
+        return Completed(checksum=document_of(answer, dict).get("checksum"))
+
+    def put_empty(self, key: str) -> Operation[str | None]:
+        """Make a file of 0 bytes."""
+        answer = yield from self._asking.ask("PUT", self._target.file(key), content=b"", busy=True)
+        checksum: str | None = document_of(answer, dict).get("checksum")
+        return checksum
+
+    def status(self, key: str) -> Operation[UploadStatus]:
+        """The upload of a file."""
+        status, _ = yield from ask_status(self._asking, self._action(key, "parts"))
+        return status
+
+    def abort(self, key: str) -> Operation[None]:
+        """End the upload of a file."""
+        yield from self._asking.ask("POST", self._action(key, "abort"), busy=True)
+
+    def delete(self, key: str) -> Operation[None]:
+        """Delete a file, and abort its upload if there is one."""
+        yield from self._asking.ask("DELETE", self._target.file(key), busy=True)
+
+    def location(self, key: str) -> Operation[str]:
+        """Where the bytes of a file are."""
+        return (yield from redirection(self._asking, self._target.file(key)))
+
+    def _action(self, key: str, action: str) -> str:
+        return f"{self._target.file(key)}/{action}-multipart"
+
+
+def redirection(asking: Asking, url: str) -> Operation[str]:
+    """The address in the store that the repository sends us to.
+
+    Raises:
+        Refused: it sends the bytes itself.
+    """
+    answer = yield from asking.ask("GET", url, expect=(301, 302, 303, 307, 308))
+    location = answer.headers.get("location")
+    if location is None:
+        raise Refused("The repository does not hand out this file from its store.", code="no_direct_download")
+    return location
+
+
+def listed_files(document: list[Any]) -> list[FileInfo]:
+    """The files in a list of this face."""
+    return [
+        FileInfo(
+            key=str(entry["key"]),
+            size=entry.get("size"),
+            checksum=entry.get("checksum"),
+            status="pending" if entry.get("readable") is False else "completed",
+            mimetype=entry.get("mimetype"),
+        )
+        for entry in document
+    ]
