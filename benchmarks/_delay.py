@@ -4,11 +4,11 @@
 """A proxy in a process of its own that lets each request wait, as a network to a distant store does."""
 
 import asyncio
-import contextlib
 import multiprocessing
 from collections.abc import Iterator
 from contextlib import contextmanager
 from multiprocessing.connection import Connection
+from typing import cast
 from urllib.parse import urlsplit
 
 
@@ -31,22 +31,54 @@ def _serve(endpoint: str, seconds: float, report: Connection) -> None:
 
 
 async def _listen(endpoint: str, seconds: float, report: Connection) -> None:
-    target = urlsplit(endpoint)
-
-    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        upstream_reader, upstream_writer = await asyncio.open_connection(target.hostname, target.port)
-        await asyncio.gather(_pipe(reader, upstream_writer, seconds), _pipe(upstream_reader, writer, 0))
-
-    server = await asyncio.start_server(connected, "127.0.0.1", 0)
+    server = await asyncio.get_running_loop().create_server(lambda: _Accepted(endpoint, seconds), "127.0.0.1", 0)
     report.send(server.sockets[0].getsockname()[1])
     await server.serve_forever()
 
 
-async def _pipe(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, seconds: float) -> None:
-    """Pass on what comes; a request without a body comes in one piece."""
-    with contextlib.suppress(ConnectionError):
-        while data := await reader.read(65536):
-            await asyncio.sleep(seconds)
-            writer.write(data)
-            await writer.drain()
-    writer.close()
+class _Relay(asyncio.Protocol):
+    """Passes on what comes, so much later; a request without a body comes in one piece."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._loop = asyncio.get_running_loop()
+        self.transport: asyncio.Transport | None = None
+        self.peer: _Relay | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast(asyncio.Transport, transport)
+
+    def data_received(self, data: bytes) -> None:
+        if self._seconds:
+            self._loop.call_later(self._seconds, self._pass_on, data)
+        else:
+            self._pass_on(data)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        if self.peer is not None and self.peer.transport is not None:
+            self.peer.transport.close()
+
+    def _pass_on(self, data: bytes) -> None:
+        if self.peer is not None and self.peer.transport is not None:
+            self.peer.transport.write(data)
+
+
+class _Accepted(_Relay):
+    """The client's side, which opens the way to the server."""
+
+    def __init__(self, endpoint: str, seconds: float) -> None:
+        super().__init__(seconds)
+        self._target = urlsplit(endpoint)
+        self._opening: asyncio.Task[None] | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        self.transport.pause_reading()
+        self._opening = self._loop.create_task(self._open())
+
+    async def _open(self) -> None:
+        upstream = _Relay(0)
+        upstream.peer = self
+        await self._loop.create_connection(lambda: upstream, self._target.hostname, self._target.port)
+        self.peer = upstream
+        self.transport.resume_reading()

@@ -32,6 +32,9 @@ S3_MULTIPART_URLS_PER_ANSWER = 50
 S3_MULTIPART_MAX_URLS_PER_ANSWER = 10_000
 """How many part URLs a request may ask for at most."""
 
+S3_MULTIPART_BATCH_LIMIT = 100
+"""How many files a request may open or complete at a time. All of its URLs together count as those of one answer."""
+
 S3_MULTIPART_PART_SIZE = 16 * MIB
 """Preferred size of a part in bytes; bigger files get bigger parts, so that their number stays within the limit."""
 
@@ -44,6 +47,10 @@ The number of parts is limited by ``S3_MAXIMUM_NUMBER_OF_PARTS`` of invenio-s3."
 
 S3_MULTIPART_MAX_FILE_SIZE: int | None = None
 """Biggest file that the store takes, in bytes; None for what the limits of the parts give."""
+
+S3_MULTIPART_ONE_PUT_LIMIT = 16 * MIB
+"""Biggest file in bytes that goes by one PUT instead of a multipart upload, where the client gives its ``content_md5``:
+at most 5 GiB, what S3 takes by one PUT; 0 for never. Needs ``S3_MULTIPART_PIN_CONTENT_LENGTH``."""
 
 S3_MULTIPART_EQUAL_PARTS = True
 """Whether the store wants all parts but the last of equal size (Cloudflare R2). Concerns clients that choose the part
@@ -92,3 +99,18 @@ S3_MULTIPART_RECORDS_FILES_ENDPOINTS: dict[str, dict[str, Any]] | None = None
 files. Options: ``files_path`` (default ``files``), ``put_file_factory``, ``get_file_factory``, ``delete_file_factory``
 (permission factories, called with ``record=``, ``key=``; default the endpoint's update, read, update), ``restricted``
 (default True) and ``as_attachment`` (default False) for downloads."""
+
+S3_MULTIPART_RDM_SERVICES: dict[str, str] = {
+    "draft-files": "/records/<pid_value>/draft",
+    "draft-media-files": "/records/<pid_value>/draft/media-files",
+}
+"""File services of InvenioRDM whose pending files get the paths ``multipart`` and ``multipart/sign``: id of the service
+and the prefix of its paths. ``/files`` is added to a prefix that does not end in ``files``."""
+
+S3_MULTIPART_RDM_LINKS_LIMIT: int | None = None
+"""How many part URLs the links of a pending file of InvenioRDM hold at most; None or 0 for all, which stock clients
+rely on. The rest comes from ``links.sign``."""
+
+S3_MULTIPART_RDM_RECOMPUTE_CHECKSUM = False
+"""Whether a completed file of InvenioRDM is read back once, by the stock task, to replace its verified ``multipart:``
+checksum by the MD5 of the whole file."""

@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from .api import MAX_EXPIRES
+from .config import GIB
 from .errors import ConfigurationError
 from .store.presign import MAX_EXPIRES_IN
 from .uploads.context import Rules
@@ -70,6 +71,14 @@ def _endpoints(value: Any) -> Problem:
     return f"has unknown options: {', '.join(sorted(unknown))}" if unknown else None
 
 
+def _services(value: Any) -> Problem:
+    fits = isinstance(value, Mapping) and all(
+        isinstance(name, str) and isinstance(prefix, str) and prefix.startswith("/") and "<pid_value>" in prefix
+        for name, prefix in value.items()
+    )
+    return None if fits else "has to be a dict of ids of services and prefixes such as /records/<pid_value>/draft"
+
+
 CHECKS: dict[str, Check] = {
     "S3_TENANT": _text,
     "S3_CLIENT": _client,
@@ -78,10 +87,12 @@ CHECKS: dict[str, Check] = {
     "S3_MULTIPART_URL_EXPIRATION": _whole(1, MAX_EXPIRES_IN),
     "S3_MULTIPART_URLS_PER_ANSWER": _whole(0),
     "S3_MULTIPART_MAX_URLS_PER_ANSWER": _whole(1),
+    "S3_MULTIPART_BATCH_LIMIT": _whole(1),
     "S3_MULTIPART_PART_SIZE": _whole(1),
     "S3_MULTIPART_MIN_PART_SIZE": _whole(1),
     "S3_MULTIPART_MAX_PART_SIZE": _whole(1),
     "S3_MULTIPART_MAX_FILE_SIZE": _whole(1, optional=True),
+    "S3_MULTIPART_ONE_PUT_LIMIT": _whole(0, 5 * GIB),
     "S3_MULTIPART_EQUAL_PARTS": _flag,
     "S3_MULTIPART_PIN_CONTENT_LENGTH": _flag,
     "S3_MULTIPART_OPAQUE_ETAGS": _flag,
@@ -96,6 +107,9 @@ CHECKS: dict[str, Check] = {
     "S3_MULTIPART_SWEEP_DEADLINE": _seconds,
     "S3_MULTIPART_RECONCILE_AFTER": _whole(1),
     "S3_MULTIPART_RECORDS_FILES_ENDPOINTS": _endpoints,
+    "S3_MULTIPART_RDM_SERVICES": _services,
+    "S3_MULTIPART_RDM_LINKS_LIMIT": _whole(0, optional=True),
+    "S3_MULTIPART_RDM_RECOMPUTE_CHECKSUM": _flag,
 }
 """One check for each setting of :mod:`oarepo_s3.config`."""
 
@@ -135,7 +149,7 @@ def rules_of(settings: Mapping[str, Any]) -> Rules:
     names = (
         "upload_expiration", "url_expiration", "urls_per_answer", "max_urls_per_answer", "pin_content_length",
         "equal_parts", "opaque_etags", "busy_wait", "complete_timeout", "reconcile_after", "sweep_batch",
-        "sweep_concurrency", "sweep_deadline",
+        "sweep_concurrency", "sweep_deadline", "one_put_limit", "batch_limit",
     )  # fmt: skip
     values = {name: settings[f"S3_MULTIPART_{name.upper()}"] for name in names}
     return Rules(max_key_length=settings["FILES_REST_OBJECT_KEY_MAX_LEN"], **values)

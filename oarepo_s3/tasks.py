@@ -27,9 +27,9 @@ def reconcile_multipart_uploads(dry_run: bool = False, s3_buckets: list[str] | N
 
     :param dry_run: only report.
     :param s3_buckets: buckets of the store in which to look for orphans; they are only reported.
-    :returns: counts of uploads ``completed``, ``reopened``, ``lost``, ``abandoned`` and ``failed`` (put off until
-        later), and lists of ``bucket/key``: ``unknown``, uploads at the store that no row knows, and ``missing``, open
-        uploads that the store no longer has.
+    :returns: counts of uploads ``completed``, ``caught_up`` (a task that no broker took is sent now), ``reopened``,
+        ``lost``, ``abandoned`` and ``failed`` (put off until later), and lists of ``bucket/key``: ``unknown``, uploads
+        at the store that no row knows, and ``missing``, open uploads that the store no longer has.
     """
     return current_uploads.reconcile(dry_run=dry_run, s3_buckets=s3_buckets or ()).as_dict()
 

@@ -1,16 +1,24 @@
 # SPDX-FileCopyrightText: 2026 CESNET z.s.p.o.
 # SPDX-License-Identifier: MIT
-"""A plugin for pytest that reads along whatever is logged in a run, and fails the run if a secret is in it."""
+"""A plugin for pytest that reads along whatever is logged in a run, and fails the run if a secret is in it.
+
+Where the tests are shared out among processes of pytest-xdist, each of these reads along, and the one that the user has
+started adds up what they say.
+"""
 
 import logging
 import re
 import secrets
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
 CAPABILITY_BYTES = 32
 """Random bytes of an upload id."""
+
+OUTPUT = "leaks"
+"""What a process of pytest-xdist calls its part of the watch when it says what came of its tests."""
 
 # What our own code logs counts to the last line; of the libraries, what operators let through. SQLAlchemy logs every
 # statement with its parameters at INFO, which nobody does in production.
@@ -82,10 +90,25 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     LEAKS.test = item.nodeid
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any, error: object | None) -> None:
+    """Add what a process of pytest-xdist has read; one that died without a word may have logged anything."""
+    output = getattr(node, "workeroutput", None) or {}
+    if OUTPUT not in output:
+        LEAKS.found.append(f"nobody knows what was logged in {node.gateway.id}, which broke down: {error}")
+        return
+    records, found = output[OUTPUT]
+    LEAKS.records += records
+    LEAKS.found += found
+
+
+@pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Fail the run if a secret was logged."""
+    """Fail the run if a secret was logged, here or in a process of pytest-xdist that is ours."""
     if LEAKS.found:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput[OUTPUT] = (LEAKS.records, LEAKS.found)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

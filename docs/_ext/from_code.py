@@ -19,7 +19,7 @@ from sphinx.util.docutils import SphinxDirective
 
 from oarepo_s3 import config
 from oarepo_s3.errors import all_codes
-from oarepo_s3.records_files.errors import CODES
+from oarepo_s3.rest.errors import CODES
 from oarepo_s3.uploads.states import ENDED, TRANSITIONS, Event, State
 
 from . import state_diagram

@@ -10,7 +10,7 @@ from flask import Blueprint, Flask
 from werkzeug.exceptions import HTTPException
 
 from ..errors import OARepoS3Error
-from .errors import CODES, answer_error, answer_http_error
+from ..rest.errors import CODES, answer_error, answer_http_error
 
 if TYPE_CHECKING:
     from .endpoints import Endpoint

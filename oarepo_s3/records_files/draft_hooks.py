@@ -17,12 +17,14 @@ from invenio_db import db
 
 from ..api import MultipartUpload
 from ..proxies import current_uploads
+from ..rest.bodies import read_form_or_object
+from ..rest.fields import load
 from ..uploads import sessions
+from ..uploads.claiming import check_same
 from ..uploads.models import Upload, slot_of
-from ..uploads.opening import OpenRequest, check_same
+from ..uploads.opening import OpenRequest
 from ..uploads.plan import make_plan
 from ..uploads.states import State
-from .bodies import read_form_or_object
 from .deletion import connect
 from .endpoints import Endpoint
 from .entries import metadata_of
@@ -31,7 +33,7 @@ from .owner import entry_of_upload
 from .permissions import FilePermissions, nobody
 from .resource import VIEW_NAMES, wanted_numbers
 from .rules import upload_views
-from .schemas import QUERY_FIELDS, NewUpload, QuerySchema, load, new_upload
+from .schemas import QUERY_FIELDS, NewUpload, QuerySchema, new_upload
 
 Body = Callable[[], dict[str, Any]]
 

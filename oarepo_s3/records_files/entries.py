@@ -56,12 +56,16 @@ def find_entry(record: Mapping[str, Any], key: str) -> dict[str, Any] | None:
 
 def put_entry(record: dict[str, Any], entry: dict[str, Any]) -> None:
     """Replace the entry of the same key where it stands, or append it."""
-    entries = record.setdefault("_files", [])
-    for position, present in enumerate(entries):
-        if present.get("key") == entry["key"]:
-            entries[position] = entry
-            return
-    entries.append(entry)
+    put_entries(record, [entry])
+
+
+def put_entries(record: dict[str, Any], entries: Sequence[dict[str, Any]]) -> None:
+    """The same for many, with one look through the list."""
+    listed = record.setdefault("_files", [])
+    places = {present.get("key"): position for position, present in reversed(list(enumerate(listed)))}
+    for entry in entries:
+        position = places.setdefault(entry["key"], len(listed))
+        listed[position : position + 1] = [entry]
 
 
 def drop_entry(record: dict[str, Any], key: str, *, drop_empty_list: bool = False) -> None:

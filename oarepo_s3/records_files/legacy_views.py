@@ -22,13 +22,13 @@ from werkzeug.http import http_date
 
 from ..errors import Gone, NotFound, UploadNotFound
 from ..proxies import current_uploads
+from ..rest.bodies import read_object
+from ..rest.errors import answer_http_error
+from ..rest.part_lists import claimed_parts
 from ..store.contract import StoredPart
 from ..uploads.description import ended, numbers_of
 from ..uploads.models import Upload
 from ..uploads.states import State
-from .bodies import read_object
-from .errors import answer_http_error
-from .part_lists import claimed_parts
 from .permissions import actor
 from .resource import FilesView, bucket_of
 

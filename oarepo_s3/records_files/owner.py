@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from importlib.util import find_spec
 from typing import Any
 
+import sqlalchemy as sa
 from invenio_db import db
 from invenio_files_rest.models import FileInstance, ObjectVersion
 from sqlalchemy.orm import Session, scoped_session
@@ -17,9 +18,9 @@ from .entries import (
     drop_entry,
     entry_of,
     find_entry,
-    locked_records,
     locked_records_in,
     metadata_of,
+    put_entries,
     put_entry,
     record_of,
     save,
@@ -41,34 +42,32 @@ class RecordsFilesOwner:
         """Look once whether invenio-records-files is installed."""
         self._installed = find_spec("invenio_records_files") is not None
 
-    def opened(self, session: scoped_session[Session], upload: Upload) -> None:
-        """List the pending file where the key has no readable version."""
-        if not upload.took_head:
-            return
-        for record in self._locked(session, upload):
-            put_entry(record, entry_of_upload(upload, None, metadata_of_upload(upload, record)))
+    def opened(self, session: scoped_session[Session], uploads: Sequence[Upload]) -> None:
+        """List the pending files where their keys have no readable version."""
+        shown = [upload for upload in uploads if upload.took_head]
+        for record, group in self._locked(session, shown):
+            put_entries(record, [entry_of_upload(one, None, metadata_of_upload(one, record)) for one in group])
             save(record)
 
-    def completed(self, session: scoped_session[Session], upload: Upload) -> None:
-        """List the file in place of the previous version, or at the end."""
-        for record in self._locked(session, upload):
-            file = session.get(FileInstance, upload.file_id)
-            checksum = None if file is None else file.checksum
-            put_entry(record, entry_of_upload(upload, checksum, metadata_of_upload(upload, record)))
+    def completed(self, session: scoped_session[Session], uploads: Sequence[Upload]) -> None:
+        """List the files in place of the previous versions, or at the end."""
+        locked = self._locked(session, uploads)
+        checksums = checksums_of(session, uploads) if locked else {}
+        for record, group in locked:
+            entries = [
+                entry_of_upload(one, checksums.get(one.file_id), metadata_of_upload(one, record)) for one in group
+            ]
+            put_entries(record, entries)
             save(record)
+
+    def releasing(self, session: scoped_session[Session], uploads: Sequence[Upload]) -> None:
+        """Nothing in the record's metadata keeps the versions from going."""
 
     def released(self, session: scoped_session[Session], uploads: Sequence[Upload]) -> None:
         """Take the pending files off the lists; the entry of a previous version stays as it is."""
-        if not self._installed:
-            return
-        by_class: dict[str | None, dict[uuid.UUID, list[Upload]]] = {}
-        for upload in uploads:
-            in_class = by_class.setdefault(upload.owner_data.get("record_class"), {})
-            in_class.setdefault(upload.bucket_id, []).append(upload)
-        for record_class, by_bucket in by_class.items():
-            for bucket_id, record in locked_records_in(session, by_bucket, record_class):
-                if [upload for upload in by_bucket[bucket_id] if _take_off(record, upload)]:
-                    save(record)
+        for record, group in self._locked(session, uploads):
+            if [upload for upload in group if _take_off(record, upload)]:
+                save(record)
 
     def subject(self, upload: Upload) -> tuple[Any, Any] | None:
         """(``FileObject`` or None if it is gone, record), or None if there is no such record."""
@@ -82,10 +81,29 @@ class RecordsFilesOwner:
             return None, record
         return record.file_cls(version, find_entry(record, upload.key) or {}), record
 
-    def _locked(self, session: scoped_session[Session], upload: Upload) -> Any:
+    def catch_up(self, upload: Upload) -> None:
+        """Nothing is ever owed."""
+
+    def _locked(self, session: scoped_session[Session], uploads: Sequence[Upload]) -> list[tuple[Any, list[Upload]]]:
+        """The records of the uploads, locked, each with its uploads."""
         if not self._installed:
-            return ()
-        return locked_records(session, upload.bucket_id, upload.owner_data.get("record_class"))
+            return []
+        by_class: dict[str | None, dict[uuid.UUID, list[Upload]]] = {}
+        for upload in uploads:
+            in_class = by_class.setdefault(upload.owner_data.get("record_class"), {})
+            in_class.setdefault(upload.bucket_id, []).append(upload)
+        return [
+            (record, by_bucket[bucket_id])
+            for record_class, by_bucket in by_class.items()
+            for bucket_id, record in locked_records_in(session, by_bucket, record_class)
+        ]
+
+
+def checksums_of(session: scoped_session[Session], uploads: Sequence[Upload]) -> dict[uuid.UUID, str | None]:
+    """The checksums of the files by their ids, without those that are gone."""
+    ids = [upload.file_id for upload in uploads]
+    found = session.execute(sa.select(FileInstance.id, FileInstance.checksum).where(FileInstance.id.in_(ids)))
+    return {file_id: checksum for file_id, checksum in found}  # noqa: C416 - a result has keys(), those of columns
 
 
 def _take_off(record: Any, upload: Upload) -> bool:

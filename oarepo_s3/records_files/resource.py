@@ -17,11 +17,11 @@ from werkzeug.exceptions import HTTPException
 
 from ..errors import Gone, NotFound, OARepoS3Error
 from ..proxies import current_uploads
+from ..rest.errors import answer_error, answer_http_error
 from ..uploads.description import numbers_of
 from ..uploads.models import Upload
 from .endpoints import Endpoint
 from .entries import is_deleted
-from .errors import answer_error, answer_http_error
 from .permissions import Action, show_view_to_factories
 from .plain_files import Place
 

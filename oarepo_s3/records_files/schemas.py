@@ -4,21 +4,15 @@
 """What requests may say, and what it means."""
 
 import re
-import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from marshmallow import INCLUDE, Schema, ValidationError, fields, validate
 
-from ..errors import BadRequest, InvalidChecksum, InvalidKey
+from ..errors import InvalidChecksum, InvalidKey
+from ..rest.fields import WholeNumber, invalid_fields, is_text, load
 from .entries import FACTS
-
-MAX_WHOLE_NUMBER = 2**63 - 1
-"""What databases take for a size."""
-
-REPORTED = 100
-"""How many errors an answer lists."""
 
 ACTIONS = ("complete-multipart", "abort-multipart", "parts-multipart", "sign-multipart")
 """Last segments of our own paths; a file of such a name could not be told from them."""
@@ -26,25 +20,6 @@ ACTIONS = ("complete-multipart", "abort-multipart", "parts-multipart", "sign-mul
 _LEGACY_PATH = re.compile(r"(^|.*/)[^/]{43}/(parts|complete|abort|[^/]+/presigned)", re.DOTALL)
 _MEDIA_TYPE = r"^[A-Za-z0-9!#$&^_.+-]{1,127}/[A-Za-z0-9!#$&^_.+-]{1,127}( ?;[ -~]*)?\Z"
 _CHECKSUM = re.compile(r"multipart:[0-9a-f]{32}-[1-9]\d{0,4}-[1-9]\d{0,18}|etag:[0-9A-Za-z+/=_.-]{1,200}")
-_DIGITS = re.compile(r"[+-]?[0-9]{1,30}")
-
-
-def is_text(value: str) -> bool:
-    """Whether every database and every JSON parser takes it: no control characters, no half characters."""
-    return not any(unicodedata.category(character) in ("Cc", "Cs") for character in value)
-
-
-class WholeNumber(fields.Integer):
-    """A whole number, also as decimal digits, as forms have it; neither True nor 1.0."""
-
-    def _validated(self, value: Any) -> Any:
-        if isinstance(value, str) and _DIGITS.fullmatch(value):
-            value = int(value)
-        if type(value) is not int:
-            raise self.make_error("invalid")
-        if not -MAX_WHOLE_NUMBER <= value <= MAX_WHOLE_NUMBER:
-            raise self.make_error("too_large")
-        return value
 
 
 def _plain_text(value: str) -> None:
@@ -75,25 +50,15 @@ class UploadSchema(FileSchema):
     )
     fingerprint = fields.String(load_default=None, allow_none=True, validate=[validate.Length(max=255), _plain_text])
     checksum = fields.String(load_default=None, allow_none=True)
+    content_md5 = fields.String(load_default=None, allow_none=True)
     parts = fields.String(load_default=None, allow_none=True)
-
-
-class SignSchema(Schema):
-    """What a request for part URLs may have."""
-
-    parts = fields.Raw(required=True)
-    content_md5 = fields.Dict(keys=WholeNumber(), values=fields.String(), load_default=dict, allow_none=True)
-
-    class Meta:
-        """Ignore what is not declared."""
-
-        unknown = "exclude"
 
 
 class QuerySchema(Schema):
     """What the address of a request may have."""
 
     multipart = fields.Boolean(load_default=False)
+    complete = fields.Boolean(load_default=False)
     page = WholeNumber(load_default=1, validate=validate.Range(1, 10**6))
 
     class Meta:
@@ -119,6 +84,7 @@ class NewUpload(NewFile):
     content_type: str
     fingerprint: str | None
     checksum: str | None
+    content_md5: str | None
     parts: str | None
 
 
@@ -130,24 +96,6 @@ RESERVED = frozenset(
      "readable"}
 )  # fmt: skip
 """Names that metadata of a file cannot have: they say something else in an entry, a request or an answer."""
-
-
-def load(schema: Schema, data: Mapping[str, Any]) -> dict[str, Any]:
-    """The data as the schema wants it.
-
-    :raises BadRequest: it does not fit; ``errors`` names each field and what is wrong with it.
-    """
-    try:
-        loaded: dict[str, Any] = schema.load(data)
-        return loaded
-    except ValidationError as error:
-        raise invalid_fields(dict(_flat(error.messages_dict))) from None
-
-
-def invalid_fields(problems: Mapping[str, str]) -> BadRequest:
-    """The error for fields that cannot be used."""
-    errors = [{"field": field, "message": message} for field, message in problems.items()]
-    return BadRequest(f"Invalid or missing: {', '.join(list(problems)[:REPORTED])}.", errors=errors[:REPORTED])
 
 
 def new_upload(data: Mapping[str, Any]) -> NewUpload:
@@ -170,6 +118,7 @@ def new_upload(data: Mapping[str, Any]) -> NewUpload:
         content_type=loaded["multipart_content_type"] or "application/octet-stream",
         fingerprint=loaded["fingerprint"],
         checksum=checksum,
+        content_md5=loaded["content_md5"],
         parts=loaded["parts"],
     )
 
@@ -217,11 +166,3 @@ def _texts(value: Any) -> Iterator[str]:
     elif isinstance(value, list):
         for item in value:
             yield from _texts(item)
-
-
-def _flat(messages: Any, path: str = "") -> Iterator[tuple[str, str]]:
-    if isinstance(messages, dict):
-        for name, inner in messages.items():
-            yield from _flat(inner, f"{path}.{name}" if path else str(name))
-    else:
-        yield path, " ".join(str(message) for message in messages)

@@ -12,17 +12,16 @@ from invenio_db import db
 from invenio_files_rest.models import FileInstance
 
 from ..proxies import current_uploads
-from ..uploads.description import PartsReport, arrived, parts_with_urls
+from ..rest.bodies import read_object
+from ..rest.fields import load
+from ..rest.part_lists import claimed_parts, wanted_urls
+from ..rest.reports import page_of
+from ..uploads.description import parts_with_urls
 from ..uploads.models import Upload
-from .bodies import read_object
 from .owner import entry_of_upload, metadata_of_upload
-from .part_lists import claimed_parts, wanted_urls
 from .permissions import actor
 from .resource import FilesView, bucket_of
-from .schemas import QuerySchema, load
-
-PAGE = 1000
-"""Parts on a page of what has arrived, as in the listings of S3."""
+from .schemas import QuerySchema
 
 
 class CompleteResource(FilesView):
@@ -55,37 +54,23 @@ class PartsResource(FilesView):
         self.check("put", record, key)
         page: int = load(QuerySchema(), request.args)["page"]
         report = current_uploads.parts(current_uploads.find(bucket_of(record), key))
-        return jsonify(self._report(report, page))
-
-    def _report(self, report: PartsReport, page: int) -> dict[str, Any]:
-        upload, shown = report.upload, report.parts[(page - 1) * PAGE : page * PAGE]
-        url = self.url("parts", upload.key)
-        links = {"self": f"{url}?page={page}"}
-        if len(report.parts) > page * PAGE:
-            links["next"] = f"{url}?page={page + 1}"
-        return {
-            "key": upload.key,
-            "id": str(upload.id),
-            "upload_id": upload.public_id,
-            "state": str(upload.state),
-            "expires_at": upload.expires_at.isoformat(),
-            "plan": {"size": upload.size, "part_size": upload.part_size, "parts_count": upload.parts_count},
-            "parts_total": len(report.parts),
-            "parts": arrived(shown),
-            "missing": [list(span) for span in report.missing],
-            "links": links,
-        }
+        upload = report.upload
+        own = {"upload_id": upload.public_id, "one_put": upload.is_one_put}
+        return jsonify({**own, **page_of(report, page, self.url("parts", key))})
 
 
 class SignResource(FilesView):
     """``<item>/files/<key>/sign-multipart``."""
 
     def post(self, record: Any, key: str) -> ResponseReturnValue:
-        """Fresh URLs to put parts to."""
+        """Fresh URLs to put parts to, or the one to put the whole file to."""
         self.check("put", record, key)
         document = read_object()
         upload = current_uploads.find(bucket_of(record), key)
         most = current_uploads.context.rules.max_urls_per_answer
+        put = current_uploads.sign_put(upload)
+        if put is not None:
+            return jsonify({"parts": [], "put": put.as_dict()})
         numbers, content_md5 = wanted_urls(document, upload.parts_count, most)
         return jsonify({"parts": parts_with_urls(current_uploads.sign(upload, numbers, content_md5))})
 

@@ -4,6 +4,7 @@
 """The files of a record: list, create, download, replace, delete."""
 
 import os
+import uuid
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,12 +15,13 @@ from invenio_files_rest.signals import file_deleted, file_downloaded, file_uploa
 
 from ..errors import FileNotFound, UploadCompleted
 from ..proxies import current_uploads
-from ..uploads.description import arrived
+from ..rest.bodies import read_form_or_json, read_form_or_object, read_json
+from ..rest.fields import invalid_fields, load
+from ..uploads.description import PartsReport, arrived
 from ..uploads.keys import check_key
 from ..uploads.models import Upload
-from ..uploads.opening import Opened, OpenRequest
-from ..uploads.plan import make_plan
-from .bodies import read_form_or_object
+from ..uploads.opening import OpenRequest
+from .batch_views import Batch
 from .entries import find_entry, metadata_of
 from .owner import entry_of_upload, entry_of_version
 from .permissions import actor
@@ -30,8 +32,6 @@ from .schemas import (
     NewUpload,
     QuerySchema,
     check_not_reserved,
-    invalid_fields,
-    load,
     new_file,
     new_upload,
 )
@@ -54,46 +54,63 @@ class FilesResource(FilesView):
         return jsonify([self._listed(record, version, entries, pending.get(version.key)) for version in versions])
 
     def post(self, record: Any) -> ResponseReturnValue:
-        """Open an upload if ``?multipart=True``, else take the one file that is in the form."""
+        """Open an upload or a list of them if ``?multipart=True``, complete a list of them if ``?complete=True``.
+
+        Else take the one file that is in the form.
+        """
         if not self.endpoint.permissions.is_keyed("put"):
             self.check("put", record, None)  # before a body is read for nothing
-        if load(QuerySchema(), request.args)["multipart"]:
+        query = load(QuerySchema(), request.args)
+        if query["complete"]:
+            return jsonify(Batch(self, record, read_json()).complete())
+        if query["multipart"]:
             return self._open(record)
         return self._store(record)
 
     def _open(self, record: Any) -> ResponseReturnValue:
-        given = {name: request.args[name] for name in QUERY_FIELDS & request.args.keys()} | read_form_or_object()
+        defaults, body = {name: request.args[name] for name in QUERY_FIELDS & request.args.keys()}, read_form_or_json()
+        if isinstance(body, list):
+            return jsonify(Batch(self, record, body).open(defaults))
+        given = defaults | body
         self.check("put", record, _key_of(given))
         wanted = new_upload(given)
-        plan = make_plan(wanted.size, current_uploads.context.limits, part_size=wanted.part_size)
-        wanted_numbers(wanted.parts, plan.parts_count)  # refused before anything is opened
-        opened = current_uploads.open(self._request(record, wanted))
-        return jsonify(self._opened(opened, wanted)), 201
+        asked = self.request_of(record, wanted, bucket_of(record))
+        wanted_numbers(wanted.parts, current_uploads.plan_of(asked).parts_count)  # refused before anything is opened
+        opened = current_uploads.open(asked)
+        numbers = wanted_numbers(wanted.parts, opened.upload.parts_count)
+        report = current_uploads.parts(opened.upload) if opened.resumed else None
+        return jsonify(self.opened(opened.upload, numbers, report)), 201
 
-    def _request(self, record: Any, wanted: NewUpload) -> OpenRequest:
+    def request_of(self, record: Any, wanted: NewUpload, bucket_id: uuid.UUID) -> OpenRequest:
+        """What the use cases are asked for."""
         owner_data = {"metadata": wanted.metadata, "planned": wanted.part_size is not None}
         if self.endpoint.record_class is not None:
             owner_data["record_class"] = self.endpoint.record_class
         if "_files" not in record:
             owner_data["first_file"] = True
         return OpenRequest(
-            bucket_id=bucket_of(record),
+            bucket_id=bucket_id,
             key=wanted.key,
             size=wanted.size,
             part_size=wanted.part_size,
             content_type=wanted.content_type,
             fingerprint=wanted.fingerprint,
             checksum=wanted.checksum,
+            content_md5=wanted.content_md5,
             owner="records_files",
             owner_data=owner_data,
             actor=actor(),
         )
 
-    def _opened(self, opened: Opened, wanted: NewUpload) -> dict[str, Any]:
-        upload = opened.upload
-        session = self.session(upload, wanted_numbers(wanted.parts, upload.parts_count))
-        if opened.resumed:
-            session["uploaded_parts"] = arrived(current_uploads.parts(upload).parts)
+    def opened(self, upload: Upload, numbers: list[int] | None, report: PartsReport | None) -> dict[str, Any]:
+        """The answer to the opening.
+
+        :param numbers: the parts whose URLs it carries, or None for the usual ones.
+        :param report: what has arrived of an upload that was there before, or None.
+        """
+        session = self.session(upload, numbers)
+        if report is not None:
+            session["uploaded_parts"] = arrived(report.parts)
         return {
             **entry_of_upload(upload, None, upload.owner_data.get("metadata", {})),
             "multipart_upload": session,

@@ -13,6 +13,7 @@ from oarepo_s3.errors import ConfigurationError, StorePartsRefused, StoreRefused
 from oarepo_s3.store import faults
 from oarepo_s3.store.connection import Connection, allow_any_bucket_name
 from oarepo_s3.store.contract import CreatedUpload, ListedUpload, StoredObject, StoredPart
+from oarepo_s3.store.direct import DirectCalls
 from oarepo_s3.store.presign import Credentials
 
 __all__ = ("S3Client", "allow_any_bucket_name")
@@ -65,6 +66,7 @@ class S3Client:
         self._watch = faults.AttemptWatch()
         self._client = self._build(timeout, attempts, max_connections)
         self._complete_client = self._build(complete_timeout, 1, max_connections)
+        self._direct = DirectCalls(self._client, self.region, self._connection.credentials)
 
     def _build(self, read_timeout: float, attempts: int, max_connections: int) -> Any:
         client = self._connection.client(read_timeout=read_timeout, attempts=attempts, max_connections=max_connections)
@@ -123,8 +125,7 @@ class S3Client:
         parts: dict[int, StoredPart] = {}
         marker = 0
         for _ in range(MAX_PAGES):
-            with self._watch.call(faults.LIST_PARTS):
-                page = self._client.list_parts(**target, **({"PartNumberMarker": marker} if marker else {}))
+            page = self._page_of_parts(target, marker)
             listed = [_stored_part(part) for part in page.get("Parts", ())]
             parts |= {part.number: part for part in listed}
             # The highest number so far is where to go on. The store's own marker may be missing, or stand still.
@@ -134,6 +135,16 @@ class S3Client:
             if marker == previous:
                 break
         raise StoreRefused("ListParts: the list of the store has no end")
+
+    def _page_of_parts(self, target: dict[str, str], marker: int) -> Mapping[str, Any]:
+        with self._watch.call(faults.LIST_PARTS):
+            page: Mapping[str, Any]
+            if marker:
+                page = self._client.list_parts(**target, PartNumberMarker=marker)
+            else:
+                with self._direct.attempt(faults.LIST_PARTS, "GET", target):
+                    page = self._client.list_parts(**target)
+        return page
 
     def complete_upload(self, s3_bucket: str, key: str, upload_id: str, parts: Sequence[StoredPart]) -> None:
         """Join the parts, in one attempt.
@@ -159,9 +170,11 @@ class S3Client:
 
     def abort_upload(self, s3_bucket: str, key: str, upload_id: str) -> None:
         """Drop the upload and its parts; an upload that is gone already is success."""
+        target = {"Bucket": self.wire_bucket(s3_bucket), "Key": key, "UploadId": upload_id}
         try:
-            with self._watch.call(faults.ABORT):
-                self._client.abort_multipart_upload(Bucket=self.wire_bucket(s3_bucket), Key=key, UploadId=upload_id)
+            with self._watch.call(faults.ABORT), self._direct.attempt(faults.ABORT, "DELETE", target) as done:
+                if not done:
+                    self._client.abort_multipart_upload(**target)
         except StoreUploadGone:
             return
 

@@ -23,7 +23,7 @@ from oarepo_s3.errors import (
     InvalidSize,
 )
 from oarepo_s3.store.endpoint import AddressingStyle, Endpoint, Location
-from oarepo_s3.store.sigv4 import Credentials, Grant, SigningKey
+from oarepo_s3.store.sigv4 import Credentials, Grant, SigningKeys
 
 __all__ = ("MAX_EXPIRES_IN", "AddressingStyle", "Credentials", "PartSigner", "PresignedURL", "Presigner")
 
@@ -140,11 +140,10 @@ class Presigner:
         if max_part_number < 1:
             raise ConfigurationError("max_part_number", "must be at least 1")
         self._endpoint = Endpoint(endpoint_url, AddressingStyle(addressing_style))
-        self._region = region
+        self._keys = SigningKeys(region)
         self._credentials = credentials
         self._max_part_number = max_part_number
         self._clock = clock
-        self._signing_key: tuple[str, str, SigningKey] | None = None
 
     def upload(
         self, *, s3_bucket: str, key: str, upload_id: str, expires_in: int, not_after: datetime | None = None
@@ -223,15 +222,8 @@ class Presigner:
                 expires_in = min(expires_in, (_utc(end) - now) // timedelta(seconds=1))
                 if expires_in < 1:
                     raise InvalidExpiry(f"the {of_what} would end before the URL can be used")
-        key = self._key(credentials.secret_key, now.strftime("%Y%m%d"))
-        return Grant(credentials, self._region, key, now, expires_in)
-
-    def _key(self, secret_key: str, day: str) -> SigningKey:
-        # One slot, replaced as a whole: threads at midnight at worst derive the key twice.
-        cached = self._signing_key
-        if cached is None or cached[:2] != (secret_key, day):
-            cached = self._signing_key = (secret_key, day, SigningKey(secret_key, day, self._region))
-        return cached[2]
+        key = self._keys.of(credentials.secret_key, now.strftime("%Y%m%d"))
+        return Grant(credentials, self._keys.region, key, now, expires_in)
 
 
 def _utc(moment: datetime) -> datetime:

@@ -3,8 +3,10 @@
 
 """End an upload without a file: at the store first, then in the record, the quota and the row at once."""
 
+import logging
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy.orm import Session, scoped_session
 
@@ -14,6 +16,8 @@ from .context import Context
 from .models import Upload
 from .releasing import release
 from .states import ENDED, Event, State
+
+logger = logging.getLogger(__name__)
 
 IN_FLIGHT = timedelta(minutes=15)
 """How long a part whose URL has expired may still be on its way: stores check a URL when the request begins."""
@@ -94,20 +98,64 @@ class Aborter:
             files.lock_buckets(session, {upload.bucket_id for upload in uploads})
             for due_at, group in by_recheck.items():
                 ended += sessions.advance_many(session, group, Event.ABORTED, now, due_at=due_at, error=None)
-            self._take_back(session, ended)
+            self.take_back(session, ended)
         for upload in ended:
             self._context.announcer.after("expire" if upload.ending == Event.EXPIRE else "abort", upload)
         return ended
 
-    def _take_back(self, session: scoped_session[Session], uploads: Sequence[Upload]) -> None:
-        if uploads:
-            release(session, uploads)
-        by_owner: dict[str | None, list[Upload]] = {}
+    def take_back(self, session: scoped_session[Session], uploads: Sequence[Upload]) -> None:
+        """Take the pending files of uploads back, whose buckets are locked, and tell their owners before and after."""
+        if not uploads:
+            return
+        told = self._context.owners_of(uploads)
+        for owner, group in told:
+            owner.releasing(session, group)
+        release(session, uploads)
+        for owner, group in told:
+            owner.released(session, group)
+
+    def take_back_within(
+        self, session: scoped_session[Session], uploads: Sequence[Upload], event: Event
+    ) -> Sequence[Upload]:
+        """Take pending files back at once, in the caller's transaction; the store is left to a sweep.
+
+        The rows are aborting from here on and no longer hold their keys, so that new uploads may. The buckets have to
+        be locked, and the rows read under that lock.
+        """
+        session.flush()  # taking back makes the session forget what it holds
+        now = self._context.clock()
+        freed: dict[str, Any] = {"active_slot": None, "due_at": now}
+        aborting = [upload for upload in uploads if upload.state is State.ABORTING]
+        ended = [sessions.update(session, upload, **freed) for upload in aborting]
+        for state in (State.OPENING, State.OPEN):
+            group = [upload for upload in uploads if upload.state is state]
+            ended += sessions.advance_many(session, group, event, now, ending=event, **freed)
+        self.take_back(session, ended)
+        return ended
+
+    def abandon(self, uploads: Sequence[Upload]) -> None:
+        """Take back what was opened together, as one of them could not be: files and quota now, the store if it can."""
+        with sessions.transaction() as session:
+            files.lock_buckets(session, {upload.bucket_id for upload in uploads})
+            pending = [
+                upload
+                for upload in sessions.get_many(session, [upload.id for upload in uploads])
+                if upload.active_slot is not None and upload.state is not State.COMPLETING
+            ]
+            ended = self.take_back_within(session, pending, Event.ABORT)
+        self.finish_if_possible(ended)
+
+    def finish_if_possible(self, uploads: Sequence[Upload]) -> None:
+        """Clear the store of uploads that are aborting, and then the rows; what fails is logged and left to a sweep."""
+        cleared = []
         for upload in uploads:
-            by_owner.setdefault(upload.owner, []).append(upload)
-        for name, group in by_owner.items():
-            for owner in self._context.owners(name):
-                owner.released(session, group)
+            try:
+                self.clear_store(upload)
+                cleared.append(upload)
+            except StoreError:
+                logger.warning("upload %s is left to the next sweep", upload.id, exc_info=True)
+        if cleared:
+            self.finish_many(cleared)
 
     def clear_away(self, upload: Upload) -> None:
         """End an upload that holds a key although its time is over, or go on with one that somebody has begun to."""
@@ -130,7 +178,7 @@ class Aborter:
                 failed = sessions.advance(
                     session, upload, Event.OPEN_REFUSED, now, actor=actor, reason=error.code, due_at=None
                 )
-                self._take_back(session, [failed])
+                self.take_back(session, [failed])
         except sessions.Superseded:
             return  # another request got through to the store: the upload is its own now
 
@@ -142,6 +190,9 @@ class Aborter:
         :raises StoreError: the store could not be asked, or still holds parts.
         """
         store = self._context.store
+        if upload.is_one_put:
+            self._clear_object(upload)
+            return
         if upload.state is State.COMPLETED:
             for s3_upload_id in set(self._at_store(upload)) - {upload.s3_upload_id}:
                 store.abort_upload(upload.s3_bucket, upload.s3_key, s3_upload_id)
@@ -155,6 +206,17 @@ class Aborter:
             raise StoreRetryLater("Parts keep arriving for an upload that was aborted.")
         if upload.claims:  # somebody asked to join the parts: that call may have had its effect after all
             store.delete_object(upload.s3_bucket, upload.s3_key)
+
+    def _clear_object(self, upload: Upload) -> None:
+        """Delete the object of an upload in one put; that of a completed one only where its file was deleted."""
+        if upload.state is State.COMPLETED and upload.ending != Event.ORPHANED:
+            return
+        store = self._context.store
+        for _ in range(CLEARING_ROUNDS):
+            store.delete_object(upload.s3_bucket, upload.s3_key)
+            if store.head_object(upload.s3_bucket, upload.s3_key) is None:
+                return
+        raise StoreRetryLater("The file keeps arriving for an upload that was aborted.")
 
     def _at_store(self, upload: Upload) -> Iterator[str]:
         if upload.s3_upload_id is not None:
@@ -173,8 +235,13 @@ class Aborter:
         return True
 
     def look_for_strays_at(self, upload: Upload) -> datetime | None:
-        """When a sweep has to clear away what lost answers to the opening have left; None if none was lost."""
-        return self._recheck_at(upload, self._context.clock()) if upload.may_have_strays else None
+        """When a sweep has to look once more at an upload that has ended; None if it need not.
+
+        Lost answers to the opening may have left something. And the URL of one put lives on: when the file is deleted
+        soon, a client that sends it again brings the object back.
+        """
+        needed = upload.may_have_strays or upload.is_one_put
+        return self._recheck_at(upload, self._context.clock()) if needed else None
 
     def _recheck_at(self, upload: Upload, now: datetime) -> datetime:
         """When to look once more: a part, or an answer to the opening, may still be on its way and bring it back."""

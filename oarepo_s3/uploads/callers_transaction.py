@@ -14,12 +14,14 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session, SessionTransaction
 
 _WAITING = "oarepo_s3_waiting"
+_COMMITTED = "oarepo_s3_committed"
 
 
 @dataclass(frozen=True, slots=True)
 class _Waiting:
     begun_in: SessionTransaction | None
     committed: Callable[[], None] | None
+    closed: Callable[[], None] | None
     rolled_back: Callable[[], None] | None
 
 
@@ -27,16 +29,19 @@ def when_ended(
     session: Session,
     *,
     committed: Callable[[], None] | None = None,
+    closed: Callable[[], None] | None = None,
     rolled_back: Callable[[], None] | None = None,
 ) -> None:
     """Call one of the functions when what the session has just done is kept, or is not.
 
     :param committed: called after the outermost commit; must not touch the database.
+    :param closed: called after the outermost commit, when the connection has been given back; may use the database,
+        must not raise.
     :param rolled_back: called after the roll-back of the transaction, or of a savepoint that is open now; must not
         touch the database.
     """
     begun_in = session.get_nested_transaction() or session.get_transaction()
-    session.info.setdefault(_WAITING, []).append(_Waiting(begun_in, committed, rolled_back))
+    session.info.setdefault(_WAITING, []).append(_Waiting(begun_in, committed, closed, rolled_back))
 
 
 @sa.event.listens_for(Session, "after_commit")
@@ -45,6 +50,8 @@ def _after_commit(session: Session) -> None:
         for waiting in session.info.pop(_WAITING, ()):
             if waiting.committed is not None:
                 waiting.committed()
+            if waiting.closed is not None:
+                session.info.setdefault(_COMMITTED, []).append(waiting.closed)
 
 
 @sa.event.listens_for(Session, "after_soft_rollback")
@@ -56,6 +63,8 @@ def _after_rollback(session: Session, ended: SessionTransaction) -> None:
 def _after_end(session: Session, ended: SessionTransaction) -> None:
     if ended.parent is None:  # closed without a commit or a roll-back: the database rolls back
         _roll_back(session, ended)
+        for closed in session.info.pop(_COMMITTED, ()):
+            closed()
 
 
 def _roll_back(session: Session, ended: SessionTransaction) -> None:

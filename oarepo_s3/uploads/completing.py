@@ -8,7 +8,7 @@ the file readable.
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from ..errors import (
@@ -28,10 +28,10 @@ from . import files, sessions
 from .aborting import Aborter
 from .context import Context
 from .description import ended
-from .integrity import check_parts, composite_etag, declared_matches, file_checksum
 from .models import Upload
-from .releasing import release
+from .one_put import checked_object
 from .states import Event, State
+from .verifying import checked_parts, checksum_of, our_object, verified
 
 CHECKING = timedelta(seconds=60)
 """Lease while the parts are listed and checked; a worker that dies here holds others up no longer than this."""
@@ -48,16 +48,24 @@ class Completer:
         self._context = context
         self._aborter = aborter
 
-    def complete(self, upload: Upload, claimed: Mapping[int, str] | None = None, actor: str | None = None) -> Upload:
+    def complete(
+        self,
+        upload: Upload,
+        claimed: Mapping[int, str] | None = None,
+        actor: str | None = None,
+        *,
+        wait: bool = True,
+    ) -> Upload:
         """Complete an upload; one that is completed already is answered as it is.
 
         :param claimed: number -> ETag of the parts as the client knows them, or None if it does not say.
+        :param wait: whether to wait for another request that is just completing it.
         :raises PartsMismatch: parts are missing or wrong; the upload is open again, for the client to repair.
         :raises UploadBusy: another request is completing it, and takes longer than ours waits.
         :raises Gone: it has expired, was aborted or is lost.
         :raises StoreError: the store could not be asked, or its answer is not known; repeat.
         """
-        give_up = self._context.after(self._context.rules.busy_wait)
+        give_up = self._context.after(self._context.rules.busy_wait if wait else 0)
         while True:
             if upload.state is State.COMPLETED:
                 return upload
@@ -82,9 +90,11 @@ class Completer:
         taken = self._take_over(upload)
         if taken is None:
             raise UploadBusy("The upload is being completed.", retry_after=5)
-        found = self.our_object(taken)
+        found = our_object(self._context, taken)
         if found is not None:
-            return self._publish(taken, found, None, None)
+            return self.publish(taken, found, None, None)
+        if upload.is_one_put:  # it may still come
+            return self._reopen(taken, None, "interrupted")
         try:
             self._context.store.list_parts(taken.s3_bucket, taken.s3_key, taken.s3_upload_id or "")
         except StoreUploadGone:
@@ -93,10 +103,10 @@ class Completer:
 
     def _by_its_object(self, upload: Upload, actor: str | None) -> Upload:
         """Go on where the one who completes it may have died after the store had joined the parts."""
-        found = self.our_object(upload)
+        found = our_object(self._context, upload)
         if found is None:
             raise UploadBusy("Another request is completing the upload.", retry_after=5)
-        return self._publish(upload, found, None, actor)
+        return self.publish(upload, found, None, actor)
 
     def current(self, upload: Upload) -> Upload:
         """The upload as it is now."""
@@ -107,13 +117,28 @@ class Completer:
         """Claim the upload for this request, or None while another one has it."""
         if upload.state is State.COMPLETING:
             return self._take_over(upload)
-        now = self._context.clock()
-        if upload.expires_at <= now:
+        self.check_open(upload, claimed)
+        return self._claim(upload, Event.COMPLETE, actor)
+
+    def check_open(self, upload: Upload, claimed: Mapping[int, str] | None) -> None:
+        """Check that an open upload can be completed, and announce it.
+
+        :raises Gone: its time is over.
+        """
+        if upload.expires_at <= self._context.clock():
             raise UploadExpired("The upload has expired.", expired_at=upload.expires_at.isoformat())
-        if upload.s3_upload_id is None:
+        if upload.s3_upload_id is None and not upload.is_one_put:
             raise ended(upload)
         self._context.announcer.before("complete", upload, parts=claimed)
-        return self._claim(upload, Event.COMPLETE, actor)
+
+    def claim_many(self, session: sessions.AnySession, uploads: Sequence[Upload], actor: str | None) -> list[Upload]:
+        """Claim open uploads; those that somebody else has changed are left out."""
+        now, claimed = self._context.clock(), list[Upload]()
+        for claims in {upload.claims for upload in uploads}:
+            group = [upload for upload in uploads if upload.claims == claims]
+            lease = _lease(claims, now)
+            claimed += sessions.advance_many(session, group, Event.COMPLETE, now, actor=actor, **lease)
+        return claimed
 
     def _take_over(self, upload: Upload) -> Upload | None:
         """Claim an upload whose completion was interrupted, or None while the one who completes it may be alive."""
@@ -123,8 +148,7 @@ class Completer:
 
     def _claim(self, upload: Upload, event: Event | None, actor: str | None) -> Upload | None:
         now = self._context.clock()
-        until = now + CHECKING
-        lease: dict[str, Any] = {"claims": upload.claims + 1, "claimed_until": until, "due_at": until}
+        lease = _lease(upload.claims, now)
         try:
             with sessions.transaction() as session:
                 if event is None:
@@ -134,61 +158,56 @@ class Completer:
             return None
 
     def _join(self, upload: Upload, claimed: Mapping[int, str], actor: str | None) -> Upload:
+        parts, found = None, None
         try:
-            parts = self.checked_parts(upload, claimed)
-            upload = self._lease_for_joining(upload)
-            self._context.store.complete_upload(upload.s3_bucket, upload.s3_key, upload.s3_upload_id or "", parts)
-        except StoreUploadGone:
-            found = self.our_object(upload)
-            return self._lose(upload, actor) if found is None else self._publish(upload, found, None, actor)
-        except StoreUnknownOutcome:
-            return self._after_unknown(upload, actor)
-        except StorePartsRefused as error:
-            self._reopen(upload, actor, error.code)
-            raise PartsMismatch("The store refuses the parts.", missing=[], wrong=[], reason=error.message) from error
-        except sessions.Superseded:
-            raise UploadBusy("Another request has taken the upload over.", retry_after=5) from None
-        except OARepoS3Error as error:
-            if upload.claims > 1 and isinstance(error, StoreError):  # an earlier call may have joined the parts
-                self._let_go(upload)
+            if upload.is_one_put:
+                found = checked_object(self._context, upload, claimed)
             else:
-                self._reopen(upload, actor, error.code)
-            raise
-        found = self.our_object(upload)
+                parts = checked_parts(self._context, upload, claimed)
+                upload = self.lease_for_joining(upload)
+                self._context.store.complete_upload(upload.s3_bucket, upload.s3_key, upload.s3_upload_id or "", parts)
+        except OARepoS3Error as error:
+            return self.after_failure(upload, error, actor)
+        found = found or our_object(self._context, upload)
         if found is None:
             raise StoreUnknownOutcome("The store joined the parts, but does not show the object yet.")
-        return self._publish(upload, found, parts, actor)
+        return self.publish(upload, found, parts, actor)
 
-    def checked_parts(self, upload: Upload, claimed: Mapping[int, str]) -> Sequence[StoredPart]:
-        """The parts at the store, checked; asked for once more where the client reports one that is not listed."""
-        store, rules = self._context.store, self._context.rules
-        parts = store.list_parts(upload.s3_bucket, upload.s3_key, upload.s3_upload_id or "")
-        if claimed.keys() - {part.number for part in parts}:
-            parts = store.list_parts(upload.s3_bucket, upload.s3_key, upload.s3_upload_id or "")
-        check_parts(
-            upload.plan, parts, free=upload.free_plan, limits=self._context.limits, equal=rules.equal_parts,
-            claimed=claimed,
-        )  # fmt: skip
-        expected = None if rules.opaque_etags else composite_etag([part.etag for part in parts])
-        if upload.checksum and expected and not declared_matches(upload.checksum, expected):
-            raise PartsMismatch(
-                "The parts are not the file that was declared.",
-                missing=[],
-                wrong=[{"part": None, "problem": "checksum", "expected": upload.checksum, "found": expected}],
-            )
-        return parts
+    def after_failure(self, upload: Upload, error: OARepoS3Error, actor: str | None) -> Upload:
+        """Go on after a claimed upload could not be checked or joined: open again, over, or done after all.
 
-    def _lease_for_joining(self, upload: Upload) -> Upload:
-        """Hold the claim for as long as the store may take; it may go on even when this process dies."""
+        :raises OARepoS3Error: it is not done; the same error if there is no better one.
+        """
+        if isinstance(error, StoreUploadGone):
+            found = our_object(self._context, upload)
+            return self._lose(upload, actor) if found is None else self.publish(upload, found, None, actor)
+        if isinstance(error, StoreUnknownOutcome) and not upload.is_one_put:
+            return self._after_unknown(upload, actor)
+        if upload.claims > 1 and isinstance(error, StoreError) and not isinstance(error, StorePartsRefused):
+            self._let_go(upload)  # an earlier call may have joined the parts
+        else:
+            self._reopen(upload, actor, error.code)
+        if isinstance(error, StorePartsRefused):
+            raise PartsMismatch("The store refuses the parts.", missing=[], wrong=[], reason=error.message) from error
+        raise error
+
+    def lease_for_joining(self, upload: Upload) -> Upload:
+        """Hold the claim for as long as the store may take; it may go on even when this process dies.
+
+        :raises UploadBusy: somebody has taken it over.
+        """
         until = self._context.after(self._context.rules.complete_timeout)
-        with sessions.transaction() as session:
-            return sessions.update(session, upload, claimed_until=until, due_at=until)
+        try:
+            with sessions.transaction() as session:
+                return sessions.update(session, upload, claimed_until=until, due_at=until)
+        except sessions.Superseded:
+            raise UploadBusy("Another request has taken the upload over.", retry_after=5) from None
 
     def _after_unknown(self, upload: Upload, actor: str | None) -> Upload:
         """Nobody knows whether the store has joined the parts: an object of ours says yes, nothing says no."""
-        found = self.our_object(upload)
+        found = our_object(self._context, upload)
         if found is not None:
-            return self._publish(upload, found, None, actor)
+            return self.publish(upload, found, None, actor)
         if not self._let_go(upload):
             return self._after_race(upload)
         raise StoreUnknownOutcome("The store did not say whether it has completed the upload; ask again.")
@@ -203,20 +222,20 @@ class Completer:
             return False
         return True
 
-    def our_object(self, upload: Upload) -> StoredObject | None:
-        """The object at the store if it is this upload's."""
-        found = self._context.store.head_object(upload.s3_bucket, upload.s3_key)
-        return found if found is not None and found.stamp == upload.stamp else None
-
-    def _publish(
+    def publish(
         self, upload: Upload, found: StoredObject, parts: Sequence[StoredPart] | None, actor: str | None
     ) -> Upload:
-        etag, problem = self.verified(upload, found, parts)
+        """Make the file of a claimed upload readable, or end the upload if the object is not the file.
+
+        :raises UploadLost: it is not.
+        :raises UploadAborted: the file was deleted meanwhile.
+        :raises UploadBusy: somebody has taken it over.
+        """
+        etag, problem = verified(self._context, upload, found, parts)
         if problem:
             self._context.store.delete_object(upload.s3_bucket, upload.s3_key)
             return self._lose(upload, actor, problem)
-        opaque = self._context.rules.opaque_etags
-        checksum = file_checksum(etag, upload.part_size, (parts or ()) if upload.free_plan else None, opaque=opaque)
+        checksum = checksum_of(self._context, upload, etag, parts)
         now = self._context.clock()
         try:
             with sessions.transaction() as session:
@@ -226,8 +245,8 @@ class Completer:
                     due_at=self._aborter.look_for_strays_at(upload), claimed_until=None,
                 )  # fmt: skip
                 files.publish(session, upload, checksum)
-                for owner in self._context.owners(upload.owner):
-                    owner.completed(session, completed)
+                for owner, group in self._context.owners_of([completed]):
+                    owner.completed(session, group)
         except sessions.Superseded:
             return self._after_race(upload)
         except files.Orphaned as orphaned:
@@ -235,22 +254,6 @@ class Completer:
             raise UploadAborted("The file was deleted while its upload was completing.") from orphaned
         self._context.announcer.after("complete", completed)
         return completed
-
-    def verified(
-        self, upload: Upload, found: StoredObject, parts: Sequence[StoredPart] | None
-    ) -> tuple[str, str | None]:
-        """(ETag, what is wrong with the object or None)."""
-        if found.size != upload.size:
-            return found.etag, f"the object has {found.size} bytes, not {upload.size}"
-        if self._context.rules.opaque_etags:
-            return found.etag, None
-        predicted = composite_etag([part.etag for part in parts or ()]) or found.etag
-        # rclone answers the MD5 of the whole object here; only another composite can contradict the prediction.
-        if "-" in found.etag and found.etag != predicted:
-            return found.etag, f"the object's ETag is {found.etag}, its parts make {predicted}"
-        if upload.checksum and "-" in predicted and not declared_matches(upload.checksum, predicted):
-            return found.etag, f"the checksum was declared as {upload.checksum}, the parts make {predicted}"
-        return predicted, None
 
     def _lose(self, upload: Upload, actor: str | None, reason: str = "gone at the store") -> Upload:
         now = self._context.clock()
@@ -261,9 +264,7 @@ class Completer:
                     session, upload, Event.LOST, now, actor=actor, reason=reason,
                     due_at=self._aborter.look_for_strays_at(upload), claimed_until=None,
                 )  # fmt: skip
-                release(session, [lost])
-                for owner in self._context.owners(upload.owner):
-                    owner.released(session, [lost])
+                self._aborter.take_back(session, [lost])
         except sessions.Superseded:
             return self._after_race(upload)
         raise UploadLost(f"The upload cannot be completed: {reason}.")
@@ -287,3 +288,8 @@ class Completer:
         if current.state in (State.OPEN, State.COMPLETING):
             raise UploadBusy("Another request has taken the upload over.", retry_after=1)
         raise ended(current)
+
+
+def _lease(claims: int, now: datetime) -> dict[str, Any]:
+    until = now + CHECKING
+    return {"claims": claims + 1, "claimed_until": until, "due_at": until}

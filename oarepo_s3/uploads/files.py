@@ -66,17 +66,40 @@ def check_room(bucket: Bucket | None, size: int) -> None:
         raise QuotaExceeded(reason, reason=reason, limit=limit_bytes, size=size)
 
 
+def take_room(bucket: Bucket | None, size: int) -> Bucket:
+    """Add ``size`` bytes to the bucket, which has to be locked; raises as :func:`check_room`."""
+    check_room(bucket, size)
+    assert bucket is not None  # check_room refuses a bucket that is not there
+    bucket.size += size
+    return bucket
+
+
 def reserve(
-    session: scoped_session[Session], bucket: Bucket, key: str, size: int, content_type: str | None
-) -> PendingFile:
-    """Make the pending file and reserve its size; the bucket has to be locked and checked.
+    session: scoped_session[Session], bucket: Bucket, contents: Sequence[tuple[str, int, str | None]]
+) -> list[PendingFile]:
+    """Make the pending files of some keys, for which there is room.
 
-    A readable version of the key stays head; without one the pending version is head.
+    A readable version of a key stays head; without one the pending version is head.
 
+    :param contents: key, size in bytes and media type of each; no key twice.
     :raises NotAnS3Location: the bucket's location is no S3 location.
     """
-    location = bucket.location.uri
-    took_head, previous_head_id = _head_for_pending(session, bucket.id, key)
+    heads = _heads_for_pending(session, bucket.id, [key for key, _, _ in contents])
+    location = bucket.location.uri  # read before there is anything to flush
+    pending = [_reserve_one(session, bucket, location, content, *heads[content[0]]) for content in contents]
+    session.flush()
+    return pending
+
+
+def _reserve_one(
+    session: scoped_session[Session],
+    bucket: Bucket,
+    location: str,
+    content: tuple[str, int, str | None],
+    took_head: bool,
+    previous_head_id: uuid.UUID | None,
+) -> PendingFile:
+    key, size, content_type = content
     file = FileInstance.create()
     uri = file.storage(default_location=location).fileurl
     if not uri.startswith("s3://"):
@@ -86,8 +109,6 @@ def reserve(
         version_id=uuid.uuid4(), bucket_id=bucket.id, key=key, file_id=file.id, mimetype=content_type, is_head=took_head
     )
     session.add(version)
-    bucket.size += size
-    session.flush()
     return PendingFile(version.version_id, file.id, uri, took_head, previous_head_id)
 
 
@@ -113,49 +134,80 @@ def show_pending(session: scoped_session[Session], version: ObjectVersion) -> tu
     return False, None
 
 
-def _head_for_pending(
-    session: scoped_session[Session], bucket_id: uuid.UUID, key: str
-) -> tuple[bool, uuid.UUID | None]:
-    """Take the head from a version that is not readable, such as a delete marker; results as of show_pending."""
-    heads = (
+def _heads_for_pending(
+    session: scoped_session[Session], bucket_id: uuid.UUID, keys: Collection[str]
+) -> dict[str, tuple[bool, uuid.UUID | None]]:
+    """Take the heads from versions that are not readable, such as delete markers; by key, as of show_pending."""
+    query = (
         sa.select(ObjectVersion, FileInstance.readable)
         .outerjoin(FileInstance, FileInstance.id == ObjectVersion.file_id)
-        .where(ObjectVersion.bucket_id == bucket_id, ObjectVersion.key == key, ObjectVersion.is_head.is_(True))
+        .where(ObjectVersion.bucket_id == bucket_id, ObjectVersion.key.in_(keys), ObjectVersion.is_head.is_(True))
     )
-    row = session.execute(heads).first()
-    if row is None or row.readable:
-        return row is None, None
-    row.ObjectVersion.is_head = False
+    heads: dict[str, tuple[bool, uuid.UUID | None]] = dict.fromkeys(keys, (True, None))
+    for version, readable in session.execute(query):
+        heads[version.key] = (False, None) if readable else (True, version.version_id)
+        version.is_head = bool(readable)
     session.flush()  # one head a key is a unique index on PostgreSQL: the old one has to go first
-    return True, row.ObjectVersion.version_id
+    return heads
 
 
-def publish(session: scoped_session[Session], upload: Upload, checksum: str | None) -> None:
-    """Make the file readable and its version the head.
+Pending = tuple[ObjectVersion, FileInstance]
+"""The version and the file that an upload is to bring."""
 
-    :raises Orphaned: the pending file is no longer there, or the key was deleted meanwhile.
+
+def pending_of(session: scoped_session[Session], uploads: Sequence[Upload]) -> dict[uuid.UUID, Pending]:
+    """By id of the upload; without those whose file is gone, or whose key was deleted meanwhile."""
+    fresh = {"populate_existing": True}
+    versions = sa.select(ObjectVersion).where(ObjectVersion.version_id.in_([upload.version_id for upload in uploads]))
+    files = sa.select(FileInstance).where(FileInstance.id.in_([upload.file_id for upload in uploads]))
+    by_version = {row.version_id: row for row in session.execute(versions.execution_options(**fresh)).scalars()}
+    by_file = {row.id: row for row in session.execute(files.execution_options(**fresh)).scalars()}
+    found = {
+        upload.id: (by_version[upload.version_id], by_file[upload.file_id])
+        for upload in uploads
+        if upload.version_id in by_version and upload.file_id in by_file
+    }
+    shown = [
+        version for version, _ in (found[upload.id] for upload in uploads if upload.took_head and upload.id in found)
+    ]
+    slots = neighbours(session, {(version.bucket_id, version.key) for version in shown}) if shown else {}
+    deleted = {
+        version.version_id
+        for version in shown
+        if deleted_as_head(slots[version.bucket_id, version.key], version.version_id)
+    }
+    return {upload_id: pair for upload_id, pair in found.items() if pair[0].version_id not in deleted}
+
+
+def make_readable(session: scoped_session[Session], pending: Sequence[tuple[Pending, int, str | None]]) -> None:
+    """Make files readable and their versions the heads.
+
+    :param pending: version and file, size in bytes, checksum.
     """
-    version = session.get(ObjectVersion, upload.version_id, populate_existing=True)
-    file = session.get(FileInstance, upload.file_id, populate_existing=True)
-    if version is None or file is None or (upload.took_head and _was_deleted(session, version)):
-        raise Orphaned(f"the file of upload {upload.id} was deleted")
-    if not version.is_head:
-        session.execute(
-            sa.update(ObjectVersion)
-            .where(ObjectVersion.bucket_id == version.bucket_id, ObjectVersion.key == version.key)
-            .where(ObjectVersion.is_head.is_(True))
-            .values(is_head=False)
-        )
+    new_heads = [version for (version, _), _, _ in pending if not version.is_head]
+    if new_heads:
+        of_key = [
+            (ObjectVersion.bucket_id == version.bucket_id) & (ObjectVersion.key == version.key) for version in new_heads
+        ]
+        old_heads = sa.update(ObjectVersion).where(sa.or_(*of_key), ObjectVersion.is_head.is_(True))
+        session.execute(old_heads.values(is_head=False))
+    for version in new_heads:
         version.is_head = True
         version.created = datetime.now(UTC)  # by it alone all others tell which version came last
-    file.set_uri(file.uri, upload.size, checksum, readable=True, writable=False, storage_class=file.storage_class)
+    for (_, file), size, checksum in pending:
+        file.set_uri(file.uri, size, checksum, readable=True, writable=False, storage_class=file.storage_class)
     session.flush()
 
 
-def _was_deleted(session: scoped_session[Session], version: ObjectVersion) -> bool:
-    """Whether the key was deleted by Invenio's own call while this version was its head."""
-    versions = neighbours(session, [(version.bucket_id, version.key)])[version.bucket_id, version.key]
-    return deleted_as_head(versions, version.version_id)
+def publish(session: scoped_session[Session], upload: Upload, checksum: str | None) -> None:
+    """The same for one upload.
+
+    :raises Orphaned: the pending file is no longer there, or the key was deleted meanwhile.
+    """
+    pending = pending_of(session, [upload]).get(upload.id)
+    if pending is None:
+        raise Orphaned(f"the file of upload {upload.id} was deleted")
+    make_readable(session, [(pending, upload.size, checksum)])
 
 
 Neighbour = sa.Row[tuple[uuid.UUID, uuid.UUID, str, uuid.UUID | None, bool]]

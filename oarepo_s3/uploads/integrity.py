@@ -9,10 +9,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..errors import PartsMismatch
+from ..errors import InvalidChecksum, PartsMismatch
 from ..store.contract import StoredPart
 from .plan import Limits, Plan
 
+_DECLARED = re.compile(
+    r"multipart:[0-9a-f]{32}-(?P<count>[1-9]\d{0,4})-(?P<part_size>[1-9]\d{0,18})"
+    r"|etag:[0-9A-Za-z+/=_.-]{1,200}|md5:(?P<md5>[0-9a-f]{32})"
+)
 _MD5_ETAG = re.compile(r"[0-9a-f]{32}")
 LISTED_PROBLEMS = 100
 """How many wrong parts an answer lists; with thousands of them the first ones tell enough."""
@@ -112,6 +116,24 @@ def declared_matches(declared: str, composite: str) -> bool:
     if algorithm == "multipart":
         value = value.rpartition("-")[0]
     return value == composite
+
+
+def comparable(declared: str, plan: Plan, *, opaque: bool) -> str:
+    """A declared checksum in the form that :func:`declared_matches` takes.
+
+    :param declared: ``multipart:<etag>-<part size>``, ``etag:<etag>``, or for a file of one part ``md5:<md5>``.
+    :param opaque: whether the store's ETags are no MD5, so that nothing can be compared.
+    :raises InvalidChecksum: it cannot be verified without reading the file back.
+    """
+    found = None if opaque else _DECLARED.fullmatch(declared)
+    if found is None:
+        raise InvalidChecksum("The store cannot verify a checksum of this form; leave it out, or give the ETag.")
+    count, part_size, md5 = found["count"], found["part_size"], found["md5"]
+    if count and (int(count), int(part_size)) != (plan.parts_count, plan.part_size):
+        raise InvalidChecksum(f"The checksum is not one of {plan.parts_count} parts of {plan.part_size} bytes.")
+    if md5 and plan.parts_count > 1:
+        raise InvalidChecksum("The MD5 of a file in several parts cannot be verified; leave it out, or give the ETag.")
+    return f"etag:{composite_etag([md5])}" if md5 else declared
 
 
 def file_checksum(etag: str, part_size: int, free_parts: Sequence[StoredPart] | None, *, opaque: bool) -> str:

@@ -49,7 +49,7 @@ def slot_of(bucket_id: uuid.UUID, key: str) -> str:
 
 
 class UploadSession(db.Model):
-    """One multipart upload.
+    """One upload: multipart, or in one put.
 
     There are no foreign keys to the file tables on purpose: the row has to outlive the file, the record and a
     transaction that was rolled back, or nobody would know what to sweep at the store.
@@ -58,7 +58,11 @@ class UploadSession(db.Model):
     __tablename__ = "oarepo_s3_uploads"
     __table_args__ = (
         sa.Index("ix_oarepo_s3_uploads_state_due_at", "state", "due_at"),
-        sa.CheckConstraint("size > 0 AND part_size > 0 AND parts_count > 0", name="sizes"),
+        sa.CheckConstraint(
+            "size >= 0 AND part_size >= 0 AND parts_count > 0"
+            " AND (size > 0 AND part_size > 0 OR content_md5 IS NOT NULL)",
+            name="sizes",
+        ),
     )
 
     id = sa.Column(UUIDType, primary_key=True, default=uuid.uuid4)
@@ -91,6 +95,8 @@ class UploadSession(db.Model):
     parts_count = sa.Column(sa.Integer, nullable=False)
     free_plan = sa.Column(sa.Boolean, nullable=False, default=False)
     """Whether the client chooses the sizes of the parts itself."""
+    content_md5 = sa.Column(sa.String(24), nullable=True)
+    """Base64 of the file's MD5 where it goes in one put, without parts at the store; else NULL."""
     content_type = sa.Column(sa.String(255), nullable=False)
     fingerprint = sa.Column(sa.String(255), nullable=True)
     checksum = sa.Column(sa.String(255), nullable=True)
@@ -160,6 +166,7 @@ class Upload:
     part_size: int
     parts_count: int
     free_plan: bool
+    content_md5: str | None
     content_type: str
     fingerprint: str | None
     checksum: str | None
@@ -188,7 +195,12 @@ class Upload:
     @property
     def plan(self) -> Plan:
         """Size, part size and number of parts."""
-        return Plan(self.size, self.part_size, self.parts_count)
+        return Plan(self.size, self.part_size, self.parts_count, self.content_md5)
+
+    @property
+    def is_one_put(self) -> bool:
+        """Whether the file goes in one put, without a multipart upload at the store."""
+        return self.content_md5 is not None
 
     @property
     def stamp(self) -> str:

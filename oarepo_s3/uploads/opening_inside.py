@@ -23,9 +23,10 @@ from ..errors import StoreError, StoreUnknownOutcome, UploadExists
 from . import files, sessions
 from .aborting import Aborter
 from .callers_transaction import when_ended
+from .claiming import new_upload, plan_of
 from .context import Context
 from .models import Upload, slot_of
-from .opening import Opener, OpenRequest, new_upload
+from .requests import OpenRequest
 from .states import Event
 
 logger = logging.getLogger(__name__)
@@ -34,10 +35,9 @@ logger = logging.getLogger(__name__)
 class InsideOpener:
     """Opens uploads for callers that hold a transaction."""
 
-    def __init__(self, context: Context, opener: Opener, aborter: Aborter) -> None:
-        """Work with this context; the opener makes the plan, the aborter takes back what was opened."""
+    def __init__(self, context: Context, aborter: Aborter) -> None:
+        """Work with this context; the aborter takes back what was opened."""
         self._context = context
-        self._opener = opener
         self._aborter = aborter
 
     def open(self, request: OpenRequest, version: ObjectVersion, file: FileInstance, uri: str) -> Upload:
@@ -51,14 +51,14 @@ class InsideOpener:
         :raises StoreError: the store did not open it.
         """
         session: scoped_session[Session] = db.session
-        plan = self._opener.plan_of(request)
+        plan = plan_of(self._context, request)
         slot = slot_of(request.bucket_id, request.key)
         self._check_free(session, slot)
         files.check_room(version.bucket, request.size)
         pending = files.PendingFile(version.version_id, file.id, uri, True, None)
         upload = new_upload(self._context, request, plan, pending)
         with self._own(session) as own:
-            sessions.insert(own, _without_slot(upload), actor=request.actor)
+            sessions.insert(own, [_without_slot(upload)])
         upload = self._create_at_store(session, _without_slot(upload))
         if _one_writer(session):
             when_ended(session(), rolled_back=partial(self._abort, upload))

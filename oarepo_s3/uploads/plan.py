@@ -30,11 +30,15 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """``parts_count`` parts of ``part_size`` bytes, the last one with what is left of ``size``."""
+    """``parts_count`` parts of ``part_size`` bytes, the last one with what is left of ``size``.
+
+    With ``content_md5``, the base64 of the file's MD5, there are no parts at the store: the file goes in one put.
+    """
 
     size: int
     part_size: int
     parts_count: int
+    content_md5: str | None = None
 
     def size_of(self, number: int) -> int:
         """Bytes of the part with this number, 1 .. parts_count.
@@ -66,7 +70,10 @@ def make_plan(size: int, limits: Limits, *, part_size: int | None = None, parts_
         size and a number of parts that would do.
     """
     if size < 1:
-        raise InvalidSize("size has to be at least 1 byte; send an empty file with a plain PUT.", size=size)
+        raise InvalidSize(
+            "size has to be at least 1 byte; for an empty file give content_md5, or send it with a plain PUT.",
+            size=size,
+        )
     if size > limits.biggest_file:
         raise InvalidSize(f"The store takes files of up to {limits.biggest_file} bytes.", size=size)
     if part_size is None and parts_count is not None:

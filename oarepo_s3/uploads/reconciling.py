@@ -33,6 +33,7 @@ class ReconcileReport:
     """
 
     completed: int = 0
+    caught_up: int = 0
     reopened: int = 0
     lost: int = 0
     abandoned: int = 0
@@ -67,6 +68,7 @@ class Reconciler:
             for batch in self._batches():
                 for upload in batch:
                     self._settle(upload, report)
+            self._catch_up(report)
         for s3_bucket in s3_buckets:
             report.unknown.extend(islice(self._orphans.at_store(s3_bucket), REPORTED - len(report.unknown)))
             report.missing.extend(islice(self._orphans.in_rows(s3_bucket), REPORTED - len(report.missing)))
@@ -81,6 +83,24 @@ class Reconciler:
             if not batch:
                 return
             yield batch
+
+    def _catch_up(self, report: ReconcileReport) -> None:
+        """Do what was left undone for completed files; one failure ends it, as the others would fail alike."""
+        with sessions.transaction() as session:
+            owed = sessions.owed(session, self._context.rules.sweep_batch)
+        for upload in owed:
+            try:
+                for owner in self._context.owners(upload.owner):
+                    owner.catch_up(upload)
+            except Exception:  # a broker's client may raise anything; the note stays in the row
+                logger.warning("what is owed to upload %s cannot be done", upload.id, exc_info=True)
+                report.failed += 1
+                with sessions.transaction() as session:
+                    sessions.owe(session, upload, upload.attempts + 1)
+                return
+            with sessions.transaction() as session:
+                sessions.set_due(session, [upload], self._aborter.look_for_strays_at(upload))
+            report.caught_up += 1
 
     def _settle(self, upload: Upload, report: ReconcileReport) -> None:
         try:

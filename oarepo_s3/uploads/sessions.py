@@ -10,7 +10,7 @@ import uuid
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -47,10 +47,22 @@ def transaction() -> Iterator[scoped_session[Session]]:
         raise
 
 
-def insert(session: AnySession, upload: Upload, *, actor: str | None) -> None:
-    """Write a new row and its first event."""
-    session.execute(sa.insert(_UPLOADS).values(**asdict(upload)))
-    _log(session, upload, None, "created", upload.state, actor, None, upload.created)
+def end_reading() -> None:
+    """End a transaction that has only read, so that no connection is held while the store is asked.
+
+    :raises RuntimeError: the caller has unsaved work in the session.
+    """
+    with transaction():
+        pass
+
+
+def insert(session: AnySession, uploads: Sequence[Upload]) -> None:
+    """Write new rows and their first event; those that are open from the start have a second one."""
+    session.execute(sa.insert(_UPLOADS), [asdict(upload) for upload in uploads])
+    events = [_event(one, "created", None, State.OPENING, one.created, one.created_by) for one in uploads]
+    opened = [one for one in uploads if one.state is State.OPEN]
+    events += [_event(one, Event.OPENED, State.OPENING, State.OPEN, one.created, one.created_by) for one in opened]
+    session.execute(sa.insert(_EVENTS), events)
 
 
 def advance(
@@ -73,12 +85,18 @@ def advance(
     if target in ENDED:
         values["active_slot"] = None
     moved = update(session, upload, **values)
-    _log(session, upload, upload.state, event, target, actor, reason, now)
+    session.execute(sa.insert(_EVENTS), [_event(upload, event, upload.state, target, now, actor, reason)])
     return moved
 
 
 def advance_many(
-    session: AnySession, uploads: Sequence[Upload], event: Event, now: datetime, **values: Any
+    session: AnySession,
+    uploads: Sequence[Upload],
+    event: Event,
+    now: datetime,
+    *,
+    actor: str | None = None,
+    **values: Any,
 ) -> Sequence[Upload]:
     """Let an event happen to many uploads in the same state; those that have changed meanwhile are left out.
 
@@ -97,13 +115,7 @@ def advance_many(
         return []
     values |= {"state": target, "updated": now} | ({"active_slot": None} if target in ENDED else {})
     session.execute(sa.update(_UPLOADS).where(_UPLOADS.c.id.in_([upload.id for upload in moved])).values(**values))
-    session.execute(
-        sa.insert(_EVENTS),
-        [
-            {"upload_id": upload.id, "at": now, "event": event, "from_state": origin, "to_state": target}
-            for upload in moved
-        ],
-    )
+    session.execute(sa.insert(_EVENTS), [_event(upload, event, origin, target, now, actor) for upload in moved])
     return [replace(upload, **values) for upload in moved]
 
 
@@ -119,27 +131,19 @@ def update(session: AnySession, upload: Upload, **values: Any) -> Upload:
     return replace(upload, **values)
 
 
-def _log(
-    session: AnySession,
+def _event(
     upload: Upload,
-    from_state: State | None,
     event: str,
+    from_state: State | None,
     to_state: State,
-    actor: str | None,
-    reason: str | None,
     at: datetime,
-) -> None:
-    session.execute(
-        sa.insert(_EVENTS).values(
-            upload_id=upload.id,
-            at=at,
-            event=event,
-            from_state=from_state,
-            to_state=to_state,
-            actor=actor,
-            reason=reason,
-        )
-    )
+    actor: str | None,
+    reason: str | None = None,
+) -> dict[str, Any]:
+    return {
+        "upload_id": upload.id, "at": at, "event": event, "from_state": from_state, "to_state": to_state,
+        "actor": actor, "reason": reason,
+    }  # fmt: skip
 
 
 def get(session: AnySession, upload_id: uuid.UUID) -> Upload | None:
@@ -147,9 +151,24 @@ def get(session: AnySession, upload_id: uuid.UUID) -> Upload | None:
     return _first(session, _UPLOADS.c.id == upload_id)
 
 
+def get_many(session: AnySession, upload_ids: Collection[uuid.UUID]) -> Sequence[Upload]:
+    """The uploads with these ids of ours."""
+    return _all(session, _UPLOADS.c.id.in_(upload_ids))
+
+
 def get_active(session: AnySession, slot: str) -> Upload | None:
     """The upload of the slot that has not ended."""
     return _first(session, _UPLOADS.c.active_slot == slot)
+
+
+def get_all_active(session: AnySession, slots: Collection[str]) -> Sequence[Upload]:
+    """The uploads of these slots that have not ended."""
+    return _all(session, _UPLOADS.c.active_slot.in_(slots))
+
+
+def get_all_latest(session: AnySession, slots: Collection[str]) -> Sequence[Upload]:
+    """The uploads of these slots that have ended; of each slot, the one that was opened last comes last."""
+    return _all(session, _UPLOADS.c.slot.in_(slots) & _UPLOADS.c.active_slot.is_(None))
 
 
 def get_by_public_id(session: AnySession, slot: str, public_id: str) -> Upload | None:
@@ -169,8 +188,12 @@ def get_of_file(session: AnySession, file_id: uuid.UUID) -> Upload | None:
 
 def pending_in_bucket(session: AnySession, bucket_id: uuid.UUID) -> Sequence[Upload]:
     """The uploads of a bucket that have not ended, oldest first."""
-    query = sa.select(_UPLOADS).where(_UPLOADS.c.bucket_id == bucket_id, _UPLOADS.c.active_slot.is_not(None))
-    return [Upload.of(row) for row in session.execute(query.order_by(_UPLOADS.c.created))]
+    return _all(session, (_UPLOADS.c.bucket_id == bucket_id) & _UPLOADS.c.active_slot.is_not(None))
+
+
+def pending_of_files(session: AnySession, file_ids: Collection[uuid.UUID] | sa.Select[Any]) -> Sequence[Upload]:
+    """The uploads that are to bring these files and have not ended, oldest first."""
+    return _all(session, _UPLOADS.c.file_id.in_(file_ids) & _UPLOADS.c.active_slot.is_not(None))
 
 
 def take_due(
@@ -205,6 +228,24 @@ def set_due(session: AnySession, uploads: Sequence[Upload], due_at: datetime | N
     )
 
 
+OWED = datetime(3000, 1, 1, tzinfo=UTC)
+"""``due_at`` of completed rows that are owed something: behind all that a sweep takes, in the same index."""
+
+
+def owe(session: AnySession, upload: Upload, attempts: int = 0) -> None:
+    """Note that something was left undone for a completed file, as a broker was down; reconciling catches it up.
+
+    :param attempts: how often that has failed; others go first.
+    """
+    update(session, upload, due_at=OWED + timedelta(hours=attempts), attempts=attempts)
+
+
+def owed(session: AnySession, limit: int) -> Sequence[Upload]:
+    """Up to ``limit`` completed rows that are owed something."""
+    query = sa.select(_UPLOADS).where(_UPLOADS.c.state == State.COMPLETED, _UPLOADS.c.due_at >= OWED)
+    return [Upload.of(row) for row in session.execute(query.order_by(_UPLOADS.c.due_at).limit(limit))]
+
+
 def expire_in_bucket(session: AnySession, bucket_id: uuid.UUID, now: datetime) -> int:
     """Let the pending uploads of a bucket expire now, in the caller's transaction; how many there are."""
     result: sa.CursorResult[Any] = session.execute(  # type: ignore[assignment]
@@ -218,9 +259,12 @@ def expire_in_bucket(session: AnySession, bucket_id: uuid.UUID, now: datetime) -
 def open_in_s3_bucket(
     session: AnySession, s3_bucket: str, before: datetime, after_id: uuid.UUID | None, limit: int
 ) -> Sequence[Upload]:
-    """Open uploads in a bucket of the store that were created before a time, by id, from the one after ``after_id``."""
+    """Open multipart uploads in a bucket of the store, created before a time, by id, from that after ``after_id``."""
     query = sa.select(_UPLOADS).where(
-        _UPLOADS.c.s3_bucket == s3_bucket, _UPLOADS.c.state == State.OPEN, _UPLOADS.c.created < before
+        _UPLOADS.c.s3_bucket == s3_bucket,
+        _UPLOADS.c.state == State.OPEN,
+        _UPLOADS.c.created < before,
+        _UPLOADS.c.content_md5.is_(None),
     )
     if after_id is not None:
         query = query.where(_UPLOADS.c.id > after_id)
@@ -231,6 +275,12 @@ def known_s3_keys(session: AnySession, s3_bucket: str, keys: Sequence[str]) -> s
     """Which of the store's keys have a row."""
     query = sa.select(_UPLOADS.c.s3_key).where(_UPLOADS.c.s3_bucket == s3_bucket, _UPLOADS.c.s3_key.in_(keys))
     return set(session.execute(query).scalars())
+
+
+def _all(session: AnySession, condition: sa.ColumnElement[bool]) -> Sequence[Upload]:
+    return [
+        Upload.of(row) for row in session.execute(sa.select(_UPLOADS).where(condition).order_by(_UPLOADS.c.created))
+    ]
 
 
 def _first(session: AnySession, condition: sa.ColumnElement[bool], *order: Any) -> Upload | None:

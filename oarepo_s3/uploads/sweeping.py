@@ -10,8 +10,12 @@ each row is ended in a transaction of its own, so that one that cannot be ended 
 import logging
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+from invenio_files_rest.models import FileInstance
 
 from ..errors import OARepoS3Error
 from . import sessions
@@ -21,6 +25,9 @@ from .models import Upload
 from .states import ENDED, Event, State
 
 logger = logging.getLogger(__name__)
+
+Outcome = tuple[Upload, Exception | None]
+"""What the store was asked to clear away, and why it could not."""
 
 _SWEPT = (State.OPEN, State.ABORTING, State.ABORTED, State.COMPLETED, State.LOST)
 """Those that have ended are due where something of them may turn up at the store once more."""
@@ -60,6 +67,17 @@ def put_off(context: Context, upload: Upload, error: Exception) -> None:
         logger.info("upload %s was ended by somebody else", upload.id)
 
 
+def mark_orphans(session: sessions.AnySession, uploads: Sequence[Upload]) -> Sequence[Upload]:
+    """The uploads, of which completed ones in one put are orphaned if their file was deleted since."""
+    completed = {upload.file_uri for upload in uploads if upload.state is State.COMPLETED and upload.is_one_put}
+    if not completed:
+        return uploads
+    orphaned = completed - set(
+        session.execute(sa.select(FileInstance.uri).where(FileInstance.uri.in_(completed))).scalars()
+    )
+    return [replace(upload, ending=Event.ORPHANED) if upload.file_uri in orphaned else upload for upload in uploads]
+
+
 class Sweeper:
     """Ends expired uploads."""
 
@@ -72,12 +90,13 @@ class Sweeper:
         """Sweep until nothing is due or the deadline is over; safe to run again and on several workers at once."""
         report = SweepReport()
         deadline = self._context.after(self._context.rules.sweep_deadline)
-        while self._context.clock() < deadline:
-            batch = self._take()
-            if not batch:
-                break
-            self._end(self._clear(batch), report)
-            logger.info("sweep goes on: %s", report.as_dict())
+        outcomes: Sequence[Outcome] = ()
+        with ThreadPoolExecutor(self._context.rules.sweep_concurrency) as pool:
+            while self._context.clock() < deadline and (batch := self._take()):
+                clearing = [pool.submit(self._clear_one, upload) for upload in batch]
+                self._end(outcomes, report)  # those of the batch before, while the store is busy with this one
+                outcomes = [future.result() for future in clearing]
+            self._end(outcomes, report)
         return report
 
     def _take(self) -> Sequence[Upload]:
@@ -86,15 +105,11 @@ class Sweeper:
         with sessions.transaction() as session:
             taken = sessions.take_due(session, _SWEPT, now, self._context.rules.sweep_batch, now + LEASE)
             opened = [upload for upload in taken if upload.state is State.OPEN]
-            others = [upload for upload in taken if upload.state is not State.OPEN]
-            lease = {"due_at": now + LEASE, "ending": Event.EXPIRE}
+            others = mark_orphans(session, [upload for upload in taken if upload.state is not State.OPEN])
+            lease: dict[str, Any] = {"due_at": now + LEASE, "ending": Event.EXPIRE}
             return [*sessions.advance_many(session, opened, Event.EXPIRE, now, **lease), *others]
 
-    def _clear(self, batch: Sequence[Upload]) -> Sequence[tuple[Upload, Exception | None]]:
-        with ThreadPoolExecutor(self._context.rules.sweep_concurrency) as pool:
-            return list(pool.map(self._clear_one, batch))
-
-    def _clear_one(self, upload: Upload) -> tuple[Upload, Exception | None]:
+    def _clear_one(self, upload: Upload) -> Outcome:
         """Ask the store; runs in a thread and touches no database."""
         try:
             self._aborter.clear_store(upload)
@@ -103,7 +118,7 @@ class Sweeper:
             return upload, error
         return upload, None
 
-    def _end(self, outcomes: Sequence[tuple[Upload, Exception | None]], report: SweepReport) -> None:
+    def _end(self, outcomes: Sequence[Outcome], report: SweepReport) -> None:
         cleared = [upload for upload, error in outcomes if error is None]
         try:
             self._end_rows(cleared, report)
@@ -114,6 +129,7 @@ class Sweeper:
             if error is not None:
                 report.failed += 1
                 put_off(self._context, upload, error)
+        logger.info("sweep goes on: %s", report.as_dict())
 
     def _end_one(self, upload: Upload, report: SweepReport) -> Exception | None:
         try:

@@ -22,6 +22,8 @@ PAGE = DOCS / "reference" / "rest.md"
 REPOSITORY = "https://repository.example.org"
 STORE = "https://s3.example.org"
 QUOTA = 2**30
+HELLO = b"Hello, repository!\n"
+"""The file that goes by one PUT."""
 
 _START = re.compile(r"(?P<method>[A-Z]+) (?P<target>\S+) HTTP/1\.1")
 _PART_URL = re.compile(re.escape(STORE) + r"/files/\S*?[?&]partNumber=(\d+)[^\s\"]*")
@@ -137,8 +139,16 @@ class Runner:
         found = _START.fullmatch(request.start)
         assert found is not None, request.start
         if found["target"].startswith(STORE):
+            if "Content-MD5" in request.headers:
+                return self._put_object(request.headers)
             return self._put_part(found["target"], int(request.headers["Content-Length"]))
         return self._ask(found["method"], found["target"], request)
+
+    def _put_object(self, headers: dict[str, str]) -> Message:
+        upload = self._world.upload(self._key)
+        assert headers == self._world.service.sign_put(upload).headers
+        stored = self._world.store.put_object(upload.s3_bucket, upload.s3_key, HELLO)
+        return Message("HTTP/1.1 200 OK", {"ETag": f'"{stored.etag}"'})
 
     def _put_part(self, url: str, size: int) -> Message:
         number = int(_PART_URL.fullmatch(url)[1])  # type: ignore[index]
@@ -151,8 +161,9 @@ class Runner:
             method, target, json=request.body, headers=request.headers, base_url=f"{REPOSITORY}/api"
         )
         body = answer.get_json() if answer.mimetype == "application/json" else None
-        if isinstance(body, dict) and "uploadId" in body:
-            self._upload_id, self._key = body["uploadId"], body["key"]
+        first = body[0] if isinstance(body, list) and body else body
+        if isinstance(first, dict) and "uploadId" in first:
+            self._upload_id, self._key = first["uploadId"], first["key"]
         headers = {"Content-Type": "application/json"} if body is not None else {}
         headers |= {name: answer.headers[name] for name in ("Location", "Retry-After") if name in answer.headers}
         return Message(f"HTTP/1.1 {answer.status}", headers, body)

@@ -14,7 +14,7 @@ from sphinx.errors import ExtensionError
 from docs._ext import from_code, state_diagram
 from oarepo_s3 import config, signals
 from oarepo_s3.errors import OARepoS3Error, all_codes
-from oarepo_s3.records_files.errors import CODES
+from oarepo_s3.rest.errors import CODES
 from oarepo_s3.settings import CHECKS
 from oarepo_s3.uploads.reconciling import ReconcileReport
 from oarepo_s3.uploads.states import TRANSITIONS, Event, State, diagram

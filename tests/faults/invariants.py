@@ -20,8 +20,6 @@ from .world import PART, World
 LANES = 4
 """Records that are checked at once."""
 
-ENDED_WITHOUT_FILE = ENDED - {State.COMPLETED}
-
 
 @dataclass
 class Sent:
@@ -63,11 +61,7 @@ class Checker:
             " ORDER BY v.created",
             id=bucket_id,
         )
-        query = (
-            "SELECT r.json FROM records_metadata r JOIN pidstore_pid p ON p.object_uuid = r.id WHERE p.pid_value = :pid"
-        )
-        data = self.world.rows(query, pid=self.pid)[0].json
-        self.record = json.loads(data) if isinstance(data, str) else data
+        self.record = self.read_record()
         yield from self._database()
         yield from self._store()
         yield from self._quota(bucket_id)
@@ -77,6 +71,18 @@ class Checker:
 
     # database ---------------------------------------------------------------------------------------------------------
 
+    def read_record(self) -> dict[str, Any] | None:
+        """The record's metadata as the database has it."""
+        query = (
+            "SELECT r.json FROM records_metadata r JOIN pidstore_pid p ON p.object_uuid = r.id WHERE p.pid_value = :pid"
+        )
+        data = self.world.rows(query, pid=self.pid)[0].json
+        return json.loads(data) if isinstance(data, str) else data
+
+    def released(self, upload: Any) -> bool:
+        """Whether an upload may hold neither its key nor a pending file any more."""
+        return State(upload.state) in ENDED
+
     def _database(self) -> Iterator[str]:
         by_id = {version.version_id: version for version in self.versions}
         slots = [upload.active_slot for upload in self.uploads if upload.active_slot is not None]
@@ -85,7 +91,7 @@ class Checker:
         for upload in self.uploads:
             state = State(upload.state)
             name = f"{upload.key} ({state})"
-            if (upload.active_slot is None) != (state in ENDED):
+            if (upload.active_slot is None) != self.released(upload):
                 yield f"{name}: holds its key although it has ended, or the other way round"
             if self.settled and state not in ENDED:
                 yield f"{name}: has not ended; last error: {upload.error}"
@@ -114,7 +120,7 @@ class Checker:
                 yield f"{name}: its file is {version}"
             elif not (version.checksum or "").startswith("multipart:"):
                 yield f"{name}: its checksum is {version.checksum}"
-        elif state in ENDED_WITHOUT_FILE:
+        elif self.released(upload):
             if version is not None:
                 yield f"{name}: its version is still there"
             if self.world.rows("SELECT 1 FROM files_files WHERE id = :id", id=upload.file_id):

@@ -38,6 +38,7 @@ from oarepo_s3.ext import OARepoS3
 from oarepo_s3.records_files.blueprint import create_blueprint_from_app
 from oarepo_s3.testing import Blank, FakeStore
 from oarepo_s3.uploads.models import Upload, UploadEvent, UploadSession
+from tests.integration.tables import make_tables
 
 MIB = 2**20
 USER_HEADER = "X-Test-User"
@@ -136,7 +137,7 @@ def create_tables(s3_bucket: str) -> None:
     """Create the tables and a default location in the store's bucket."""
     names = ("files_objecttags", "files_buckettags")
     tables = [model.__table__ for model in MODELS] + [db.metadata.tables[name] for name in names]
-    db.metadata.create_all(db.engine, tables=tables)
+    make_tables(tables)
     db.session.add(Location(name="default", uri=f"s3://{s3_bucket}", default=True))
     db.session.commit()
 

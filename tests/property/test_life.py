@@ -7,11 +7,13 @@ An independent model of Invenio's versions says what the bucket's size and the h
 step. ``HYPOTHESIS_PROFILE=soak`` looks for longer.
 """
 
+import base64
 import os
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -34,6 +36,10 @@ from tests.integration.uploads.conftest import MIB, Clock, RecordingOwner, World
 SOAK = os.environ.get("HYPOTHESIS_PROFILE") == "soak"
 KEYS = st.sampled_from(["a", "b"])
 SIZES = st.sampled_from([1, 5 * MIB, 12 * MIB])
+
+
+def content_md5(size: int) -> str:
+    return base64.b64encode(bytes.fromhex(Blank(size).etag)).decode()
 
 
 class Crash(BaseException):
@@ -116,6 +122,7 @@ class Life(RuleBasedStateMachine):
         self.reset_world()
         self.keys = {"a": Key(), "b": Key()}
         self.seen: dict[uuid.UUID, Upload] = {}
+        self.urls: dict[uuid.UUID, datetime] = {}
         self.faulty = True
 
     def reset_world(self) -> None:
@@ -160,6 +167,23 @@ class Life(RuleBasedStateMachine):
         request = OpenRequest(self.world.bucket_id, key, size, part_size=5 * MIB)
         self.attempt(lambda: self.world.service.open(request))
 
+    @rule(key=KEYS, size=st.sampled_from([0, 1, 12 * MIB]), batch=st.booleans())
+    def open_put(self, key: str, size: int, batch: bool) -> None:
+        request = OpenRequest(self.world.bucket_id, key, size, content_md5=content_md5(size))
+        service = self.world.service
+        self.attempt(lambda: service.batches.open([request]) if batch else service.open(request))
+
+    @rule(key=KEYS)
+    def put_file(self, key: str) -> None:
+        """By a URL that is alive, perhaps longer than its upload; the store takes no other bytes by it."""
+        upload, now = self.latest(key), self.world.clock.now
+        if upload is None or not upload.is_one_put:
+            return
+        if upload.state is State.OPEN and now < upload.expires_at:
+            self.urls[upload.id] = min(upload.expires_at, now + timedelta(hours=1))
+        if now < self.urls.get(upload.id, now):
+            self.world.store.put_object(upload.s3_bucket, upload.s3_key, Blank(upload.size))
+
     @rule(key=KEYS, size=SIZES, commits=st.booleans())
     def assign(self, key: str, size: int, commits: bool) -> None:
         """Open in a transaction of the caller's; without faults, as SQLite has no second connection to write to."""
@@ -179,7 +203,7 @@ class Life(RuleBasedStateMachine):
     @rule(key=KEYS, number=st.integers(1, 3), off=st.sampled_from([0, 0, 0, 1, -1]), seed=st.sampled_from("xy"))
     def put(self, key: str, number: int, off: int, seed: str) -> None:
         upload = self.latest(key)
-        if upload is None or number > upload.parts_count:
+        if upload is None or number > upload.parts_count or upload.is_one_put:
             return
         size = max(upload.plan.size_of(number) + off, 0)
         with suppress(StoreUploadGone):
@@ -202,6 +226,11 @@ class Life(RuleBasedStateMachine):
     def complete(self, key: str) -> None:
         if upload := self.latest(key):
             self.attempt(lambda: self.world.service.complete(upload))
+
+    @rule()
+    def complete_both(self) -> None:
+        uploads = [(upload, {}) for upload in map(self.latest, "ab") if upload]
+        self.attempt(lambda: self.world.service.batches.complete(uploads))
 
     @rule(key=KEYS)
     def abort(self, key: str) -> None:
@@ -269,9 +298,10 @@ class Life(RuleBasedStateMachine):
             assert file is None or file.readable is (row.state is State.COMPLETED)
             if row.state is State.COMPLETED:
                 found = objects[row.s3_bucket, row.s3_key]
-                assert (found.size, found.stamp) == (row.size, row.stamp)
+                assert (found.size, found.stamp) == (row.size, None if row.is_one_put else row.stamp)
                 assert file.size == row.size
-                assert file.checksum == f"multipart:{found.etag}-{5 * MIB}"
+                expected = f"md5:{found.etag}" if row.is_one_put else f"multipart:{found.etag}-{5 * MIB}"
+                assert file.checksum == expected
 
     @invariant()
     def nothing_at_the_store_is_unknown(self) -> None:

@@ -12,7 +12,7 @@ from hypothesis import Phase, seed, settings
 from hypothesis.stateful import run_state_machine_as_test
 from invenio_files_rest.models import Bucket
 
-from oarepo_s3.uploads import aborting, completing, files
+from oarepo_s3.uploads import aborting, completing, files, verifying
 from tests.soak.backends import Backend, fake_and_sqlite
 from tests.soak.machine import Budget, machine_over
 from tests.soak.running import profile, run
@@ -51,12 +51,14 @@ RELEASE = aborting.release
 PLANTED: dict[str, list[tuple[Any, str, Callable[..., Any]]]] = {
     "the size is not given back": [(aborting, "release", forget_the_size)],
     "nothing is aborted at the store": [(aborting.Aborter, "clear_store", lambda *_: None)],
-    "a key that was deleted comes back": [(files, "_was_deleted", lambda *_: False)],
+    "a key that was deleted comes back": [(files, "deleted_as_head", lambda *_: False)],
     "parts are not checked": [
-        (completing, "check_parts", lambda *_, **__: None),
-        (completing.Completer, "verified", lambda _, __, found, ___: (found.etag, None)),
+        (verifying, "check_parts", lambda *_, **__: None),
+        (completing, "verified", lambda _, __, found, ___: (found.etag, None)),
     ],
-    "a pending file hides the readable one": [(files, "_head_for_pending", lambda *_: (True, None))],
+    "a pending file hides the readable one": [
+        (files, "_heads_for_pending", lambda _, __, keys: dict.fromkeys(keys, (True, None)))
+    ],
     "an unknown outcome is taken for a failure": [
         (completing.Completer, "_after_unknown", lambda self, upload, actor: self._lose(upload, actor))
     ],

@@ -10,8 +10,9 @@ from collections import Counter
 
 import pytest
 
+from oarepo_s3.uploads.claiming import new_upload
 from oarepo_s3.uploads.files import PendingFile
-from oarepo_s3.uploads.opening import OpenRequest, new_upload
+from oarepo_s3.uploads.opening import OpenRequest
 from tests.integration.records_app import RecordsWorld, file_path
 
 from .conftest import CAPABILITY, MakeWorld, no_effect
@@ -25,7 +26,7 @@ def made(world: RecordsWorld) -> list[str]:
     """The ids of many uploads of one file at one moment."""
     context = world.service.context
     request = OpenRequest(uuid.UUID(int=0), "data.zip", 1)
-    plan = world.service._opener.plan_of(request)
+    plan = world.service.plan_of(request)
     pending = PendingFile(uuid.UUID(int=1), uuid.UUID(int=2), "s3://files/key", True, None)
     return [new_upload(context, request, plan, pending).public_id for _ in range(MANY)]
 

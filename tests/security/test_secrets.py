@@ -285,6 +285,31 @@ def test_a_run_fails_if_a_secret_was_logged(tmp_path: Path, planted: bool):
     assert ("LEAK a signature was logged by some.package (INFO)" in done.stdout) == planted
 
 
+SHARED_OUT = {
+    "import logging\ndef test(): logging.getLogger('some.package').info('harmless')\n": "",
+    "import logging\ndef test(): logging.getLogger('some.package').info('X-Amz-Signature=0123')\n": (
+        "LEAK a signature was logged by some.package (INFO)"
+    ),
+    "import os\ndef test(): os._exit(0)\n": "LEAK nobody knows what was logged in gw",
+}
+
+
+@pytest.mark.parametrize("code", SHARED_OUT, ids=["harmless", "secret", "dead"])
+def test_processes_that_share_the_tests_tell_what_they_have_read(tmp_path: Path, code: str):
+    test = tmp_path / "test_planted.py"
+    test.write_text(code)
+    argv = [sys.executable, "-m", "pytest", "-q", "-n", "1", "--max-worker-restart", "0", "-p", "tests.leaks"]
+    done = subprocess.run(
+        [*argv, "-c", "/dev/null", str(test)], cwd=PROJECT, capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == bool(SHARED_OUT[code]), done.stdout + done.stderr
+    assert SHARED_OUT[code] in done.stdout
+    assert ("LEAK" in done.stdout) == bool(SHARED_OUT[code])
+    if "_exit" not in code:
+        assert "1 passed" in done.stdout
+        assert "secrets in 1 log records" in done.stdout
+
+
 def test_the_run_reads_along_what_we_log():
     before = LEAKS.records
     for name in ("oarepo_s3.uploads.sweeping", "oarepo_s3.new"):

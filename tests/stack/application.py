@@ -5,7 +5,8 @@
 ``STACK_SETTINGS``: JSON object with the application's settings. ``STACK_CLOCK``: path of a file that holds the
 seconds by which uploads' clock is ahead of the real one, so that a test can move time for every process. URLs are
 signed by the real clock, as the store checks them by its own. ``STACK_TASK_LOG``: path of a file to which the worker
-appends a line of JSON for each task that has ended.
+appends a line of JSON for each task that has ended. ``STACK_APPLICATION``: the module whose ``create_application()`` it
+is, this one or another.
 """
 
 import json
@@ -25,6 +26,7 @@ from tests.integration.records_app import ENDPOINTS, make_records_app, may_write
 SETTINGS_VARIABLE = "STACK_SETTINGS"
 CLOCK_VARIABLE = "STACK_CLOCK"
 TASK_LOG_VARIABLE = "STACK_TASK_LOG"
+APPLICATION_VARIABLE = "STACK_APPLICATION"
 
 DATABASE_SETTING = "SQLALCHEMY_DATABASE_URI"
 PID_FETCHER = "stack"

@@ -18,7 +18,7 @@ from celery import Celery
 from tests.servers.folder import PROJECT, server_folder
 from tests.servers.process import Daemon, accepts_connections, free_port, is_alive, running, wait_until
 
-from .application import CLOCK_VARIABLE, SETTINGS_VARIABLE, TASK_LOG_VARIABLE
+from .application import APPLICATION_VARIABLE, CLOCK_VARIABLE, SETTINGS_VARIABLE, TASK_LOG_VARIABLE
 from .client import Client
 from .processes import children_of, kill, owner_of_port
 
@@ -145,7 +145,13 @@ def set_clock(path: Path, seconds: float) -> None:
 
 @contextmanager
 def start(
-    settings: Mapping[str, Any], *, broker_url: str, web_workers: int = 2, threads: int = 4, nodes: int = 2
+    settings: Mapping[str, Any],
+    *,
+    broker_url: str,
+    web_workers: int = 2,
+    threads: int = 4,
+    nodes: int = 2,
+    application: str = "tests.stack.application",
 ) -> Iterator[Stack]:
     """Start the application.
 
@@ -155,6 +161,7 @@ def start(
         web_workers: processes that serve requests; 0 for no web at all.
         threads: requests that each of them serves at once.
         nodes: Celery workers, with one process each for tasks.
+        application: module whose ``create_application()`` the processes run.
 
     Raises:
         ServerError: something did not come up.
@@ -175,6 +182,7 @@ def start(
             "PYTHONPATH": str(PROJECT),
             SETTINGS_VARIABLE: json.dumps(celery_settings | dict(settings)),
             TASK_LOG_VARIABLE: str(task_log),
+            APPLICATION_VARIABLE: application,
         }
         port = free_port()
         web = _start_web(folder, port, web_workers, threads, env | {CLOCK_VARIABLE: str(clock)})
@@ -214,9 +222,8 @@ def _start_web(folder: Path, port: int, workers: int, threads: int, env: Mapping
     }
     argv = [sys.executable, "-m", "gunicorn", "--preload", "--no-control-socket"]
     argv += [part for name, value in options.items() for part in (f"--{name}", str(value))]
-    return Daemon(
-        "gunicorn", [*argv, "tests.stack.application:create_application()"], folder / "web.log", env=env, measured=True
-    )
+    argv.append(f"{env[APPLICATION_VARIABLE]}:create_application()")
+    return Daemon("gunicorn", argv, folder / "web.log", env=env, measured=True)
 
 
 def _start_node(folder: Path, name: str, env: Mapping[str, str]) -> Node:

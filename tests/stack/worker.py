@@ -4,21 +4,22 @@
 
 import json
 import os
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from celery.signals import task_postrun
 from flask_celeryext import create_celery_app
 
-from .application import TASK_LOG_VARIABLE, create_application
+from .application import APPLICATION_VARIABLE, TASK_LOG_VARIABLE
 
-app = create_celery_app(create_application())
+app = create_celery_app(import_module(os.environ[APPLICATION_VARIABLE]).create_application())
 app.set_default()
 
 
 def note(task_id: str, task: Any, state: str, retval: Any, **_: Any) -> None:
     """Append a line; short enough that lines of several processes never mix."""
-    line = {"id": task_id, "pid": os.getpid(), "state": state}
+    line = {"id": task_id, "task": task.name, "pid": os.getpid(), "state": state}
     line["result" if state == "SUCCESS" else "error"] = retval if state == "SUCCESS" else repr(retval)
     with Path(os.environ[TASK_LOG_VARIABLE]).open("a", encoding="utf-8") as log:
         log.write(json.dumps(line, default=str) + "\n")

@@ -17,7 +17,7 @@ from oarepo_s3.errors import (
     InvalidPartNumber,
     InvalidSize,
 )
-from oarepo_s3.store import presign
+from oarepo_s3.store import sigv4
 from oarepo_s3.store.presign import AddressingStyle, Credentials, Presigner
 
 NOW = datetime(2026, 3, 4, 5, 6, 7, 890, tzinfo=UTC)
@@ -235,8 +235,8 @@ def derived(monkeypatch):
         calls.append((secret_key, day))
         return original(secret_key, day, region)
 
-    original = presign.SigningKey
-    monkeypatch.setattr(presign, "SigningKey", derive)
+    original = sigv4.SigningKey
+    monkeypatch.setattr(sigv4, "SigningKey", derive)
     return calls
 
 

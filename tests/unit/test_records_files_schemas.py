@@ -9,17 +9,16 @@ import pytest
 
 from oarepo_s3.errors import BadRequest, InvalidChecksum, InvalidKey, InvalidPartList, InvalidPartNumber
 from oarepo_s3.records_files.entries import drop_entry, entry_of, find_entry, metadata_of, put_entry
-from oarepo_s3.records_files.part_lists import MAX_ETAG, claimed_parts, wanted_urls
 from oarepo_s3.records_files.schemas import (
     ACTIONS,
-    MAX_WHOLE_NUMBER,
     RESERVED,
     QuerySchema,
     check_not_reserved,
-    load,
     new_file,
     new_upload,
 )
+from oarepo_s3.rest.fields import MAX_WHOLE_NUMBER, load
+from oarepo_s3.rest.part_lists import MAX_ETAG, claimed_parts, wanted_urls
 
 UPLOAD: dict[str, Any] = {"key": "data.zip", "size": 7}
 

@@ -21,7 +21,7 @@ from oarepo_s3.errors import ConfigurationError, OARepoS3Error
 from oarepo_s3.records_files import blueprint as blueprint_module
 from oarepo_s3.records_files.blueprint import create_blueprint_from_app
 from oarepo_s3.records_files.draft_hooks import multipart_actions, multipart_uploader
-from oarepo_s3.records_files.errors import answer_error, answer_http_error
+from oarepo_s3.rest.errors import answer_error, answer_http_error
 from oarepo_s3.signals import before_upload_abort
 from tests.integration.records_app import (
     ENDPOINTS,

@@ -173,9 +173,8 @@ def test_without_invenio_records_files_there_is_nothing_to_do(world: RecordsWorl
     monkeypatch.setattr("oarepo_s3.records_files.owner.find_spec", lambda _: None)
     owner = RecordsFilesOwner()
     upload = world.upload()
-    for step in (owner.opened, owner.completed):
-        step(db.session, upload)
-    owner.released(db.session, [upload])
+    for step in (owner.opened, owner.completed, owner.released):
+        step(db.session, [upload])
     assert owner.subject(upload) is None
     assert dict(world.record()) == before
 
@@ -185,7 +184,7 @@ def test_bucket_without_a_record_is_nobody_s(world: RecordsWorld):
     stray = replace(world.upload(), bucket_id=uuid.uuid4())
     before = dict(world.record())
     owner = RecordsFilesOwner()
-    owner.completed(db.session, stray)
+    owner.completed(db.session, [stray])
     owner.released(db.session, [stray])
     assert owner.subject(stray) is None
     assert dict(world.record()) == before

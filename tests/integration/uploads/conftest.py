@@ -23,6 +23,7 @@ from oarepo_s3.uploads.context import Owner
 from oarepo_s3.uploads.models import Upload, UploadEvent, UploadSession
 from oarepo_s3.uploads.opening import Opened, OpenRequest
 from oarepo_s3.uploads.service import UploadService
+from tests.integration.tables import make_tables
 
 MIB = 2**20
 
@@ -57,18 +58,26 @@ class RecordingOwner:
             raise RuntimeError("this owner cannot")
         self.told.append((what, upload.key))
 
-    def opened(self, session: Any, upload: Upload) -> None:
-        self._tell("opened", upload)
+    def opened(self, session: Any, uploads: Sequence[Upload]) -> None:
+        for upload in uploads:
+            self._tell("opened", upload)
 
-    def completed(self, session: Any, upload: Upload) -> None:
-        self._tell("completed", upload)
+    def completed(self, session: Any, uploads: Sequence[Upload]) -> None:
+        for upload in uploads:
+            self._tell("completed", upload)
 
     def released(self, session: Any, uploads: Sequence[Upload]) -> None:
         for upload in uploads:
             self._tell("released", upload)
 
+    def releasing(self, session: Any, uploads: Sequence[Upload]) -> None:
+        """Nothing refers to the versions."""
+
     def subject(self, upload: Upload) -> tuple[Any, Any] | None:
         return None
+
+    def catch_up(self, upload: Upload) -> None:
+        self._tell("catch_up", upload)
 
 
 @dataclass
@@ -168,8 +177,7 @@ def make_app(database_url: str, store: FakeStore, **settings: Any) -> Flask:
 def create_tables() -> None:
     """Create the tables that uploads need."""
     models = [Location, Bucket, FileInstance, ObjectVersion, UploadSession, UploadEvent]
-    tables = [model.__table__ for model in models] + [db.metadata.tables["files_objecttags"]]
-    db.metadata.create_all(db.engine, tables=tables)
+    make_tables([model.__table__ for model in models] + [db.metadata.tables["files_objecttags"]])
 
 
 @pytest.fixture

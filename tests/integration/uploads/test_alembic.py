@@ -3,7 +3,9 @@
 
 """The recipes make the tables that the models describe, and can be taken back."""
 
+import uuid
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -13,6 +15,7 @@ from alembic.script import ScriptDirectory
 from flask import Flask
 from invenio_db import InvenioDB, db
 from invenio_files_rest import InvenioFilesREST
+from sqlalchemy.exc import IntegrityError
 
 from oarepo_s3.uploads.models import UploadEvent, UploadSession
 
@@ -89,3 +92,42 @@ def test_rows_and_their_events_go_together(migrated: Any) -> None:
         (UploadSession.__tablename__, "CASCADE")
     ]
     assert sa.inspect(db.engine).get_foreign_keys(UploadSession.__tablename__) == []
+
+
+def test_rows_and_events_stay_while_the_table_changes(migrated: Any) -> None:
+    row = upload_row()
+    for content_md5 in (None, "1B2M2Y8AsgTpgAmY7PhCfg=="):
+        values = row | {"id": uuid.uuid4(), "public_id": str(content_md5), "content_md5": content_md5}
+        values |= {"size": 0, "part_size": 0} if content_md5 else {}
+        with db.engine.begin() as connection:
+            connection.execute(sa.insert(UploadSession.__table__).values(values))
+            event = {"upload_id": values["id"], "at": row["created"], "event": "created", "to_state": "open"}
+            connection.execute(sa.insert(UploadEvent.__table__).values(event))
+    with pytest.raises(IntegrityError), db.engine.begin() as connection:
+        connection.execute(sa.insert(UploadSession.__table__).values(row | {"size": 0}))
+    migrated.downgrade("oarepo_s3@a84d2e6c1f05")
+    counts = [sa.text(f"SELECT count(*) FROM {table}") for table in sorted(TABLES)]
+    with pytest.raises(IntegrityError), db.engine.begin() as connection:
+        connection.execute(sa.text("UPDATE oarepo_s3_uploads SET size = 0"))
+    with db.engine.begin() as connection:
+        assert [connection.execute(count).scalar() for count in counts] == [kept_events(), 1]
+    migrated.upgrade("oarepo_s3@head")
+    assert differences(migrated) == []
+    with db.engine.begin() as connection:
+        assert [connection.execute(count).scalar() for count in counts] == [kept_events(), 1]
+        (found,) = connection.execute(sa.select(UploadSession.__table__))
+    assert (found.public_id, found.bucket_id, found.content_md5) == ("None", row["bucket_id"], None)
+
+
+def kept_events() -> int:
+    """SQLite does not look at foreign keys unless it is told to."""
+    return 1 if db.engine.dialect.name == "postgresql" else 2
+
+
+def upload_row() -> dict[str, Any]:
+    """The columns that have to be there, in a row that could be."""
+    now, one = datetime.now(UTC), uuid.uuid4()
+    ids = dict.fromkeys(("id", "bucket_id", "version_id", "file_id"), one)
+    texts = dict.fromkeys(("public_id", "state", "slot", "key", "s3_bucket", "s3_key", "content_type"), "x")
+    times = dict.fromkeys(("created", "updated", "expires_at"), now)
+    return {**ids, **texts, **times, "took_head": True, "size": 1, "part_size": 1, "parts_count": 1, "owner_data": {}}

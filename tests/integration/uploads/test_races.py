@@ -242,6 +242,6 @@ def test_delete_marker_that_was_removed_meanwhile(world: World) -> None:
 def test_upload_id_is_in_no_error_of_the_database(world: World) -> None:
     upload = world.open()
     with pytest.raises(sa.exc.IntegrityError) as refused, sessions.transaction() as session:
-        sessions.insert(session, upload, actor=None)
+        sessions.insert(session, [upload])
     assert "INSERT INTO oarepo_s3_uploads" in str(refused.value)
     assert upload.public_id not in f"{refused.value} {refused.value!r}"

@@ -287,7 +287,7 @@ def test_everything_interrupted_is_settled_and_counted(world: World) -> None:
     world.store.abort_upload(gone.s3_bucket, gone.s3_key, gone.s3_upload_id or "")
     world.clock.forward(seconds=901)
     report = reconcile_multipart_uploads()
-    counts = {"completed": 1, "reopened": 1, "lost": 1, "abandoned": 1, "failed": 0}
+    counts = {"completed": 1, "caught_up": 0, "reopened": 1, "lost": 1, "abandoned": 1, "failed": 0}
     assert report == counts | {"unknown": [], "missing": []}
     states = {upload.key: upload.state for upload in map(world.current, all_rows(world))}
     assert states == {

@@ -8,11 +8,11 @@ import binascii
 from collections.abc import Mapping
 from typing import Any
 
-from marshmallow import ValidationError
+from marshmallow import Schema, ValidationError, fields
 
 from ..errors import InvalidPartList, InvalidPartNumber
 from ..uploads.description import numbers_of
-from .schemas import SignSchema, WholeNumber, invalid_fields, load
+from .fields import WholeNumber, invalid_fields, load
 
 NUMBER_NAMES = ("PartNumber", "PartNum", "part_number", "part")
 ETAG_NAMES = ("ETag", "etag")
@@ -20,6 +20,18 @@ MAX_ETAG = 1024
 """Longest ETag in characters; those of real stores have less than 100."""
 
 _NUMBER = WholeNumber()
+
+
+class SignSchema(Schema):
+    """What a request for part URLs may have."""
+
+    parts = fields.Raw(required=True)
+    content_md5 = fields.Dict(keys=WholeNumber(), values=fields.String(), load_default=dict, allow_none=True)
+
+    class Meta:
+        """Ignore what is not declared."""
+
+        unknown = "exclude"
 
 
 def claimed_parts(document: Mapping[str, Any], most: int) -> dict[int, str] | None:

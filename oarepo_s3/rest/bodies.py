@@ -40,7 +40,10 @@ def read_object() -> dict[str, Any]:
 
     :raises BadRequest: it is something else.
     """
-    data = read_json()
+    return _as_object(read_json())
+
+
+def _as_object(data: Any) -> dict[str, Any]:
     if data is None:
         return {}
     if not isinstance(data, dict):
@@ -49,9 +52,21 @@ def read_object() -> dict[str, Any]:
 
 
 def read_form_or_object() -> dict[str, Any]:
-    """The fields of a form, a list for those that are there more than once, or a JSON object."""
+    """The fields of a form, a list for those that are there more than once, or a JSON object.
+
+    :raises BadRequest: it is something else.
+    """
+    given = read_form_or_json()
+    if isinstance(given, list):
+        raise BadRequest("The body has to be a JSON object.")
+    return given
+
+
+def read_form_or_json() -> dict[str, Any] | list[Any]:
+    """The same, or a JSON list."""
     if request.mimetype not in _FORMS:
-        return read_object()
+        data = read_json()
+        return data if isinstance(data, list) else _as_object(data)
     fields = request.form.to_dict(flat=False)
     return {name: values[0] if len(values) == 1 else values for name, values in fields.items()}
 
