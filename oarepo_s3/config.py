@@ -111,6 +111,6 @@ S3_MULTIPART_RDM_LINKS_LIMIT: int | None = None
 """How many part URLs the links of a pending file of InvenioRDM hold at most; None or 0 for all, which stock clients
 rely on. The rest comes from ``links.sign``."""
 
-S3_MULTIPART_RDM_RECOMPUTE_CHECKSUM = False
-"""Whether a completed file of InvenioRDM is read back once, by the stock task, to replace its verified ``multipart:``
-checksum by the MD5 of the whole file."""
+S3_MULTIPART_RDM_RECOMPUTE_RATE: int | None = None
+"""Bytes a second at which a task reads each completed file of InvenioRDM back once, to replace its verified
+``multipart:`` checksum by the MD5 of the whole file; None or 0 for not at all."""

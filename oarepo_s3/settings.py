@@ -109,7 +109,7 @@ CHECKS: dict[str, Check] = {
     "S3_MULTIPART_RECORDS_FILES_ENDPOINTS": _endpoints,
     "S3_MULTIPART_RDM_SERVICES": _services,
     "S3_MULTIPART_RDM_LINKS_LIMIT": _whole(0, optional=True),
-    "S3_MULTIPART_RDM_RECOMPUTE_CHECKSUM": _flag,
+    "S3_MULTIPART_RDM_RECOMPUTE_RATE": _whole(0, optional=True),
 }
 """One check for each setting of :mod:`oarepo_s3.config`."""
 

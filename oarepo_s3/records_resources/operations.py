@@ -3,23 +3,24 @@
 
 """What follows the commit of a unit of work: here alone the store is asked, outside of any transaction."""
 
+import logging
 from dataclasses import dataclass
 from typing import Any, Self
 from weakref import WeakKeyDictionary
 
 import sqlalchemy as sa
-from flask import current_app
 from invenio_db import db
 from invenio_db.uow import Operation, UnitOfWork
-from invenio_records_resources.services.files.tasks import recompute_multipart_checksum_task
+from kombu.exceptions import OperationalError
 
 from ..errors import FileNotFound
 from ..proxies import current_uploads
+from ..reading_back import request_md5
 from ..uploads.models import Upload
 from .links import mark_opened
 from .requests import actor
 
-RECOMPUTE_SETTING = "S3_MULTIPART_RDM_RECOMPUTE_CHECKSUM"
+logger = logging.getLogger(__name__)
 
 _OPENING: WeakKeyDictionary[UnitOfWork, "OpenUploadsOp"] = WeakKeyDictionary()
 
@@ -87,8 +88,11 @@ class CompleteUploadOp(Operation):
         """
         self._completed = current_uploads.complete(self._upload, None, actor())
         _read_again(self._file_record)
-        if current_app.config[RECOMPUTE_SETTING]:
-            recompute_multipart_checksum_task.delay(str(self._completed.file_id))
+        try:
+            request_md5(self._completed.file_id)
+        except OperationalError:
+            logger.warning("no broker takes the task for upload %s", self._completed.id, exc_info=True)
+            current_uploads.owe(self._completed)
 
     def on_exception(self, uow: UnitOfWork, exception: Exception) -> None:
         """Note that what was to follow, the extraction of metadata, was left undone although the file is there."""

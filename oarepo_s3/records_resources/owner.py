@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy.exc import NoResultFound
 from sqlalchemy.orm import Session, scoped_session
 
+from ..reading_back import request_md5
 from ..uploads.files import Orphaned
 from ..uploads.models import Upload
 from .file_rows import drop_rows, lock_row
@@ -73,8 +74,9 @@ class RecordsResourcesOwner:
         return record.files.get(upload.key), record
 
     def catch_up(self, upload: Upload) -> None:
-        """Send the task that extracts the file's metadata, which no broker took when the file was committed."""
+        """Send the tasks that no broker took when the file was committed."""
         from invenio_records_resources.tasks import extract_file_metadata
 
         if upload.owner == OWNER:
             extract_file_metadata.delay(upload.owner_data["service"], upload.owner_data["record"], upload.key)
+            request_md5(upload.file_id)

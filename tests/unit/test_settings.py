@@ -36,7 +36,7 @@ BAD: dict[str, list[Any]] = {
     "S3_MULTIPART_PART_SIZE": [*NUMBERS, 5 * 2**20 - 1, 5 * 2**30],
     "S3_MULTIPART_RDM_SERVICES": [None, "files", {"files": 1}, {1: "/records/<pid_value>"}, {"files": "/x"}],
     "S3_MULTIPART_RDM_LINKS_LIMIT": [-1, "10", 1.5, True],
-    "S3_MULTIPART_RDM_RECOMPUTE_CHECKSUM": FLAGS,
+    "S3_MULTIPART_RDM_RECOMPUTE_RATE": [-1, "10", 1.5, True],
     "S3_MULTIPART_BATCH_LIMIT": [0, None, "100", True],
     "S3_MULTIPART_ONE_PUT_LIMIT": [-1, 5 * 2**30 + 1, None, 1.5, True],
     "S3_MULTIPART_MAX_FILE_SIZE": [0, "1", True],

@@ -255,18 +255,32 @@ def test_no_broker_is_an_error_for_other_files(
         world.act("POST", pid, "/commit")
 
 
-@pytest.mark.parametrize("wanted", [True, False])
-def test_stock_task_may_recompute_the_checksum(
-    make_world: Callable[..., RepositoryWorld], wanted: bool, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("rate", [10**6, None])
+def test_a_file_may_be_read_back_for_its_md5(
+    make_world: Callable[..., RepositoryWorld], rate: int | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    world = make_world(S3_MULTIPART_RDM_RECOMPUTE_CHECKSUM=wanted)
-    sent: list[Any] = []
-    task = "invenio_records_resources.services.files.tasks.recompute_multipart_checksum_task.apply_async"
-    monkeypatch.setattr(task, lambda args=(), kwargs=None, **_: sent.append(args))
+    world = make_world(S3_MULTIPART_RDM_RECOMPUTE_RATE=rate)
+    sent: list[str] = []
+    monkeypatch.setattr("oarepo_s3.reading_back.replace_composite_checksum.delay", sent.append)
     pid = world.add_draft()
     upload = world.sent(pid)
     assert world.act("POST", pid, "/commit").status_code == 200
-    assert sent == ([(str(upload.file_id),)] if wanted else [])
+    assert sent == ([str(upload.file_id)] if rate else [])
+
+
+def test_no_broker_for_reading_back_is_made_up_for_later(
+    make_world: Callable[..., RepositoryWorld], monkeypatch: pytest.MonkeyPatch, sent_tasks: list[Any]
+) -> None:
+    world = make_world(S3_MULTIPART_RDM_RECOMPUTE_RATE=10**6)
+    pid = world.add_draft()
+    upload = world.sent(pid)
+    task = "oarepo_s3.reading_back.replace_composite_checksum.delay"
+    monkeypatch.setattr(task, no_broker)
+    assert world.act("POST", pid, "/commit").status_code == 200
+    sent: list[str] = []
+    monkeypatch.setattr(task, sent.append)
+    assert world.service.reconcile().caught_up == 1
+    assert sent == [str(upload.file_id)]
 
 
 def test_receivers_hear_of_file_and_record(world: RepositoryWorld, pid: str) -> None:
