@@ -82,7 +82,7 @@ S3_MULTIPART_STORE_ATTEMPTS = 5
 S3_MULTIPART_STORE_CONNECTIONS = 32
 """Connections to the store that a process keeps at most."""
 
-S3_MULTIPART_SWEEP_BATCH = 500
+S3_MULTIPART_SWEEP_BATCH = 200
 """Uploads that a sweep takes at a time."""
 
 S3_MULTIPART_SWEEP_CONCURRENCY = 32
