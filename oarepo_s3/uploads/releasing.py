@@ -21,12 +21,14 @@ def release(session: scoped_session[Session], uploads: Sequence[Upload]) -> None
     """Remove the pending files, give their sizes back, and put the previous heads back.
 
     Copies that other buckets took of a pending version (a snapshot) go as well: there is nothing behind them. A file
-    that is readable got its content by other means; it is not pending, so not ours to remove.
+    that is readable and has a checksum got its content by other means; it is not pending, so not ours to remove. Without
+    a checksum it is one that the stock transfer of invenio-records-resources has called readable before its time.
 
     The buckets of the uploads have to be locked. The number of statements does not depend on that of the uploads.
     """
     by_file = {upload.file_id: upload for upload in uploads}
-    for file_id in session.execute(sa.select(_FILES.c.id).where(_FILES.c.id.in_(by_file), _FILES.c.readable)).scalars():
+    filled = sa.select(_FILES.c.id).where(_FILES.c.id.in_(by_file), _FILES.c.readable, _FILES.c.checksum.is_not(None))
+    for file_id in session.execute(filled).scalars():
         del by_file[file_id]
     doomed = _versions_of(session, by_file)
     elsewhere = {version.bucket_id for version in doomed} - {upload.bucket_id for upload in uploads}

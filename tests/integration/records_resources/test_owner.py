@@ -82,13 +82,13 @@ def test_sweep_of_many_drafts_takes_few_statements(world: RepositoryWorld) -> No
         world.nothing_left(pid, upload)
 
 
-def hooks_upload(world: RepositoryWorld, pid: str) -> Any:
-    """An upload that the stock transfer has opened through the storage."""
+def hooks_upload(world: RepositoryWorld, pid: str, *, readable: bool = False) -> Any:
+    """An upload that the stock transfer has opened through the storage, and whose file it calls readable at once."""
     version = ObjectVersion.create(world.bucket(pid), "data.zip")
     file = FileInstance.create()
     version.set_file(file)
     uri = file.storage(default_location=version.bucket.location.uri).fileurl
-    file.set_uri(uri, SIZE, None, readable=False, writable=True)
+    file.set_uri(uri, SIZE, None, readable=readable, writable=True)
     draft = model.RepositoryDraft.pid.resolve(pid, registered_only=False)
     draft.files.create("data.zip", obj=version, transfer={"type": "M", "parts": 3, "part_size": PART})
     request = OpenRequest(version.bucket_id, "data.zip", SIZE, part_size=PART)
@@ -98,10 +98,10 @@ def hooks_upload(world: RepositoryWorld, pid: str) -> Any:
     return upload
 
 
-@pytest.fixture
-def by_hooks(world: RepositoryWorld, pid: str) -> Any:
+@pytest.fixture(params=[True, False], ids=["readable", "unreadable"])
+def by_hooks(request: pytest.FixtureRequest, world: RepositoryWorld, pid: str) -> Any:
     world.alone = False  # the store is asked within the caller's transaction there
-    upload = hooks_upload(world, pid)
+    upload = hooks_upload(world, pid, readable=request.param)
     world.alone = True
     return upload
 
