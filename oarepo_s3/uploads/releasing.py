@@ -21,8 +21,8 @@ def release(session: scoped_session[Session], uploads: Sequence[Upload]) -> None
     """Remove the pending files, give their sizes back, and put the previous heads back.
 
     Copies that other buckets took of a pending version (a snapshot) go as well: there is nothing behind them. A file
-    that is readable and has a checksum got its content by other means; it is not pending, so not ours to remove. Without
-    a checksum it is one that the stock transfer of invenio-records-resources has called readable before its time.
+    that is readable and has a checksum got its content by other means; it is not pending, so not ours to remove. One
+    without a checksum is what the stock transfer of invenio-records-resources has called readable before its time.
 
     The buckets of the uploads have to be locked. The number of statements does not depend on that of the uploads.
     """
