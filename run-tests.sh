@@ -101,7 +101,7 @@ done
 if [[ " $* " == *" setup "* && ${#chosen[@]} -gt 0 ]]; then say "setup runs no tiers"; usage >&2; exit 2; fi
 if ((${#chosen[@]} == 0)); then chosen=("${TIERS[@]}"); fi
 
-install_python_packages all,tests,docs
+install_python_packages all,tests,docs,benchmarks
 packages=()
 for tier in "${chosen[@]}"; do read -ra more <<<"${APT_PACKAGES[$tier]:-}"; packages+=("${more[@]}"); done
 if ! install_apt_packages $(printf '%s\n' "${packages[@]}" | sort -u); then

@@ -9,7 +9,7 @@ import time
 from collections.abc import Sequence
 from types import FrameType
 
-from .processes import DemoError, Supervisor, free_port, problem_with
+from .processes import DemoError, Supervisor, free_ports, problem_with
 from .servers import running
 from .settings import PROJECT, Settings
 
@@ -20,8 +20,9 @@ CHECK_SECONDS = 1.0
 STOPPING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 DESCRIPTION = """Runs a small Invenio repository with an S3 store and a Celery worker on this machine, uploads a file
-through its REST API straight to the store, downloads it again and shows what was asked of whom. Then it stays up with a
-page to look at and to upload from, until Ctrl-C. Nothing listens outside of 127.0.0.1."""
+straight to the store by oarepo-s3, which it kills half-way and runs again, downloads the file and shows what was asked
+of whom. Then it stays up with a page to look at and to upload from, until Ctrl-C. Nothing listens outside of
+127.0.0.1."""
 
 
 class Stopped(BaseException):
@@ -36,7 +37,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         return USAGE
     for number in STOPPING_SIGNALS:
         signal.signal(number, _stop)
-    settings = Settings(str(PROJECT / ".demo" / str(options.port)), options.port, free_port(), options.expiration)
+    store_port, public_store_port = free_ports(2)
+    folder = str(PROJECT / ".demo" / str(options.port))
+    settings = Settings(folder, options.port, store_port, public_store_port, options.expiration)
     try:
         return run(settings, once=options.once)
     except Stopped:
@@ -66,9 +69,10 @@ def run(settings: Settings, *, once: bool) -> int:
     print("Starting an S3 store, Invenio and Celery ...", flush=True)
     began = time.monotonic()
     try:
-        with running(settings) as supervisor:
-            print(f"Invenio        {settings.url}/\nS3 store       {settings.store_url}")
-            Walkthrough(settings).run()
+        with running(settings) as (supervisor, proxy):
+            print(f"Invenio        {settings.url}/")
+            print(f"S3 store       {settings.public_store_url}, behind a proxy that counts")
+            Walkthrough(settings, proxy).run()
             print(f"\n{time.monotonic() - began:.1f} s in all", flush=True)
             if not once:
                 stay(settings, supervisor)

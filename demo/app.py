@@ -90,7 +90,7 @@ def configuration(settings: Settings) -> dict[str, Any]:
         "RECORDS_REST_ENDPOINTS": {"drafts": dict(DRAFTS)},
         access.TOKEN_SETTING: settings.token,
         "DEMO_FOLDER": settings.folder,
-        "DEMO_STORE_URL": settings.store_url,
+        "DEMO_STORE_URL": settings.public_store_url,
         **_store_configuration(settings),
         **_celery_configuration(settings),
     }
@@ -100,6 +100,7 @@ def _store_configuration(settings: Settings) -> dict[str, Any]:
     return {
         "FILES_REST_STORAGE_FACTORY": "oarepo_s3.storage.s3_storage_factory",
         "S3_ENDPOINT_URL": settings.store_url,
+        "S3_PUBLIC_ENDPOINT_URL": settings.public_store_url,
         "S3_ACCESS_KEY_ID": settings.access_key,
         "S3_SECRET_ACCESS_KEY": settings.secret_key,
         "S3_CLIENT": "demo.traffic.MeteredS3Client",

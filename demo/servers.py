@@ -10,11 +10,12 @@ from pathlib import Path
 from . import store
 from .processes import Supervisor, accepts_connections
 from .settings import FOLDER_VARIABLE, PROJECT, Settings, drop_data, empty_folder
+from .store_proxy import StoreProxy
 
 
 @contextmanager
-def running(settings: Settings) -> Iterator[Supervisor]:
-    """Start all servers and end them afterwards; the folder keeps the logs only.
+def running(settings: Settings) -> Iterator[tuple[Supervisor, StoreProxy]]:
+    """Start all servers, and the proxy before the store, and end them afterwards; the folder keeps the logs only.
 
     Raises:
         DemoError: one did not start.
@@ -27,7 +28,9 @@ def running(settings: Settings) -> Iterator[Supervisor]:
             _prepare(settings)
             _start_invenio(supervisor, settings)
             _start_celery(supervisor, settings)
-            yield supervisor
+            # It runs in threads of this process, so it comes last: the others are forked from a process without any.
+            with StoreProxy(settings) as proxy:
+                yield supervisor, proxy
     finally:
         drop_data(settings)
 

@@ -23,6 +23,7 @@ class Settings:
         folder: where all state is kept.
         port: TCP port of Invenio on 127.0.0.1.
         store_port: TCP port of the S3 server on 127.0.0.1.
+        public_store_port: TCP port on 127.0.0.1 where clients find the store, behind a proxy that counts.
         upload_seconds: life of an upload.
         token: what a request shows to act as the demo's user.
         access_key: key id at the store.
@@ -32,6 +33,7 @@ class Settings:
     folder: str
     port: int
     store_port: int
+    public_store_port: int
     upload_seconds: int
     token: str = field(default_factory=lambda: secrets.token_urlsafe(24), repr=False)
     access_key: str = field(default_factory=lambda: secrets.token_hex(10).upper(), repr=False)
@@ -44,8 +46,13 @@ class Settings:
 
     @property
     def store_url(self) -> str:
-        """Address of the S3 server."""
+        """Address of the S3 server, for Invenio."""
         return f"http://127.0.0.1:{self.store_port}"
+
+    @property
+    def public_store_url(self) -> str:
+        """Address of the S3 server, for clients."""
+        return f"http://127.0.0.1:{self.public_store_port}"
 
     def path(self, *names: str) -> Path:
         """Return the path of something in the folder."""
@@ -76,7 +83,7 @@ def empty_folder(folder: Path) -> None:
 
 def drop_data(settings: Settings) -> None:
     """Remove database, files and secrets of a run that has ended; the logs stay."""
-    for name in ("store", "files", "broker", "tasks"):
+    for name in ("store", "files", "client", "broker", "tasks"):
         shutil.rmtree(settings.path(name), ignore_errors=True)
     for path in settings.path().glob("demo.db*"):
         path.unlink()

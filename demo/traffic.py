@@ -116,10 +116,11 @@ class TrafficMeter:
         incoming = environ["wsgi.input"] = _CountedInput(environ["wsgi.input"])
         # A whole file would be sent behind our back.
         environ.pop("wsgi.file_wrapper", None)
-        media_type = ""
+        media_type = answered = ""
 
         def start(status: str, headers: list[tuple[str, str]], *exc_info: Any) -> Callable[[bytes], object]:
-            nonlocal media_type
+            nonlocal media_type, answered
+            answered = status
             media_type = next((value for name, value in headers if name.lower() == "content-type"), "")
             return start_response(status, headers, *exc_info)
 
@@ -132,13 +133,14 @@ class TrafficMeter:
         finally:
             if hasattr(answer, "close"):
                 answer.close()
+            environ.setdefault(ROUTE, f"(no route: {answered})")
             self._write(environ, incoming.count, sent, media_type)
 
     def _write(self, environ: WSGIEnvironment, received: int, sent: int, media_type: str) -> None:
         file_bytes = (0 if _is_speech(environ.get("CONTENT_TYPE", "")) else received) + (
             0 if _is_speech(media_type) else sent
         )
-        route = f"{environ['REQUEST_METHOD']} {environ.get(ROUTE, '?')}"
+        route = f"{environ['REQUEST_METHOD']} {environ[ROUTE]}"
         client = environ.get("HTTP_USER_AGENT", "")
         self._log.write(Exchange("invenio", client, route, received, sent, file_bytes))
 

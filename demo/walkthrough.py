@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 CESNET z.s.p.o.
 # SPDX-License-Identifier: MIT
-"""Uploads a file, downloads it again, compares the two, and shows what was asked of whom."""
+"""Uploads a file by a client that is killed half-way and run again; downloads and compares it; shows the traffic."""
 
 import hashlib
 import os
@@ -14,23 +14,29 @@ from urllib.parse import urlsplit
 import urllib3
 
 from .api import Api, TransferError
+from .client import LANES, PART_SIZE, Uploader
 from .progress import Progress
 from .settings import Settings
 from .sizes import format_bytes
+from .store_proxy import StoreProxy
 from .traffic import Exchange, TrafficLog
-from .upload import Uploader
 
 FILE_SIZE = 64 * 2**20
 FILE_NAME = "measurements.bin"
 CLIENT = "oarepo-s3-demo"
+CLIENTS = (CLIENT, "oarepo-s3-client/")
+"""How the names of those begin who ask in the walkthrough: itself, and the client that it runs."""
+
 BLOCK = 2**20
 
 
 class Walkthrough:
     """One file's way into the store and back."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, proxy: StoreProxy) -> None:
         """Use the servers of the demo, which have to run."""
+        self._settings = settings
+        self._proxy = proxy
         self._path = settings.path("files", FILE_NAME)
         self._log = TrafficLog(settings.path("traffic.log"))
         self._api = Api(settings.url, settings.token, CLIENT)
@@ -39,26 +45,31 @@ class Walkthrough:
         """Do it and print it.
 
         Raises:
-            TransferError: a step failed, the file came back changed, or bytes of it went through Invenio.
+            DemoError: the client has failed.
+            TransferError: another step failed, the file came back changed, or bytes of it went where they should not.
         """
         digest = generate(self._path, FILE_SIZE)
         record = self._api.call("POST", "/draft/records/", {"title": "Measurements of a quiet night"})
-        print(f"\nDraft record   {record['links']['self']}")
-        files_url = f"{record['links']['self']}/files/"
-        self._upload(files_url)
-        downloaded = self._download(f"{files_url}{FILE_NAME}")
+        url = record["links"]["self"]
+        print(f"\nDraft record   {url}")
+        self._upload(Uploader(self._settings, self._path, url))
+        downloaded = self._download(f"{url}/files/{FILE_NAME}")
         if downloaded != digest:
             raise TransferError(f"SHA-256 differs: {digest} went up, {downloaded} came down")
         print(f"SHA-256        {digest}, the same both ways")
         self._report()
 
-    def _upload(self, files_url: str) -> None:
-        print(f"Upload         {FILE_NAME}, {format_bytes(FILE_SIZE)}, in parts put to the store in parallel")
-        progress = Progress(FILE_SIZE, sys.stdout)
-        uploader = Uploader(self._api, progress.add, lambda sent: self._log_store("PUT of a part", received=sent))
-        began = time.monotonic()
-        file = uploader.upload(files_url, FILE_NAME, self._path)
-        print(f"               complete after {time.monotonic() - began:.1f} s, checksum {file['checksum']}")
+    def _upload(self, uploader: Uploader) -> None:
+        print(f"Upload         $ {uploader.shown}", flush=True)
+        uploader.run_until(self._proxy, FILE_SIZE // 2)
+        print(f"Killed         by SIGKILL, when {format_bytes(self._proxy.put_bytes)} had gone to the store")
+        print("Upload         $ the same command again", flush=True)
+        uploader.run()
+        twice, most = self._proxy.put_bytes - FILE_SIZE, LANES * PART_SIZE
+        print(f"Sent twice     {format_bytes(twice)} of {format_bytes(FILE_SIZE)}", end="")
+        print(f"; at most {LANES} lanes x {format_bytes(PART_SIZE)}")
+        if not 0 <= twice <= most:
+            raise TransferError(f"{twice} bytes were sent twice, and {most} are the most that a kill may cost")
 
     def _download(self, url: str) -> str:
         """Return the SHA-256 of what comes by the redirect."""
@@ -84,7 +95,7 @@ class Walkthrough:
         self._log.write(Exchange("store", CLIENT, operation, file_bytes=sum(counts.values()), **counts))
 
     def _report(self) -> None:
-        exchanges = [exchange for exchange in self._log.read() if exchange.client == CLIENT]
+        exchanges = [exchange for exchange in self._log.read() if exchange.client.startswith(CLIENTS)]
         print("\nAsked of whom")
         for server, name in (("invenio", "Invenio"), ("store", "the store")):
             _print_table(name, [exchange for exchange in exchanges if exchange.server == server])

@@ -82,9 +82,8 @@ install_python_packages() { # extras
     done
     if [[ $installed_files == "$files" && $installed == "$extras" ]]; then return; fi
     say "installing Python packages into .venv/"
-    packages=(-e ".[$extras]")
-    # The tests run the client as well, which is a package of its own.
-    if [[ ,$extras, == *,tests,* ]]; then packages+=(-e ./client); fi
+    # Demo, tests and benchmarks run the client as well, which is a package of its own.
+    packages=(-e ".[$extras]" -e ./client)
     retry .venv/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt "${packages[@]}"
     .venv/bin/python -m pip check
     printf '%s %s\n' "$files" "$extras" >"$stamp"

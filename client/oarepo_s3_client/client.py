@@ -91,13 +91,13 @@ class Client:
         """Upload files as they come out of ``items``, several at a time.
 
         Args:
-            items: taken one by one, as they are needed.
+            items: taken as they are needed, a few hundred ahead of what has arrived, by one thread at a time.
             target: address of the record.
             on_error: ``raise`` stops at the first error; ``skip`` notes it and goes on, unless nothing could go on.
             cancel: stops it; what has arrived stays.
         """
         cancel = cancel or api.Cancel()
-        many = ManyUploads(self._context, items, target, on_error, cancel)
+        many = ManyUploads(self._context, items, target, on_error, api.Cancel())
         self._runner.run(many.begin(), target, cancel)
         self._runner.run_many(many, target, cancel)
         if many.error is not None:

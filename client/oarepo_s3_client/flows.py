@@ -6,7 +6,7 @@
 Beside the effects of ``servers.protocol`` there are two: a call that may block, and parts to be moved by lanes.
 """
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
 from time import monotonic
 from typing import Any, Protocol, TypeVar
@@ -15,14 +15,17 @@ from oarepo_s3_client import api
 from oarepo_s3_client.events import Event, Retry
 from oarepo_s3_client.journal import Journal
 from oarepo_s3_client.pacing import Pacing
+from oarepo_s3_client.plan import MIB
 from oarepo_s3_client.retries import Backoff
 from oarepo_s3_client.servers.discovery import discover
 from oarepo_s3_client.servers.face import Face, Target
 from oarepo_s3_client.servers.protocol import Asking, Request, Sleep
 from oarepo_s3_client.stores import Stores
-from oarepo_s3_client.work import Work
 
 T = TypeVar("T")
+
+ONE_PUT_LIMIT = 16 * MIB
+"""Bytes of a file that is read for its MD5 before its upload is opened: what the server takes by one PUT by default."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,15 +48,15 @@ class Parts(Protocol):
         """Seconds until there may be work without any result."""
         ...
 
-    def next_work(self) -> list[Work]:
+    def next_work(self) -> Sequence[Any]:
         """What to begin now."""
         ...
 
-    def job(self, item: Work) -> "Flow[Any]":
+    def job(self, item: Any) -> "Flow[Any]":
         """How a piece of work is done."""
         ...
 
-    def settle(self, item: Work, outcome: Any) -> None:
+    def settle(self, item: Any, outcome: Any) -> None:
         """Take the result of a piece of work, or the exception."""
         ...
 
@@ -80,6 +83,7 @@ class Context:
     Attributes:
         emit: takes events, from any thread.
         faces: class of the face by target, as it was found.
+        one_put_limits: bytes of a file that may go by one PUT, by target, where its answers have told.
     """
 
     options: api.Options
@@ -88,11 +92,21 @@ class Context:
     journal: Journal
     pacing: Pacing
     faces: dict[Target, type] = field(default_factory=dict)
+    one_put_limits: dict[Target, int] = field(default_factory=dict)
 
     @property
     def backoff(self) -> Backoff:
         """Attempts and waits."""
         return Backoff(self.options.attempts)
+
+    def one_put_limit(self, target: Target) -> int:
+        """Bytes of a file up to which it may go by one PUT, so that its MD5 is worth knowing before."""
+        limit = self.one_put_limits.get(target, ONE_PUT_LIMIT)
+        return min(limit, self.options.part_size or limit)
+
+    def note_plan(self, target: Target, size: int) -> None:
+        """Remember that the repository does not have a file of this size sent by one PUT."""
+        self.one_put_limits[target] = min(self.one_put_limits.get(target, ONE_PUT_LIMIT), max(0, size - 1))
 
     def asking(self, transfer: str, key: str) -> Asking:
         """How requests for a transfer are repeated."""

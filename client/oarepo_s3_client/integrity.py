@@ -5,6 +5,7 @@
 
 import hashlib
 import re
+from base64 import b64encode
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
@@ -25,6 +26,11 @@ def new_md5() -> "hashlib._Hash":
 def is_md5(etag: str) -> bool:
     """Whether the ETag of a part may be its MD5; stores that encrypt by keys of their own answer something else."""
     return _MD5.fullmatch(etag) is not None
+
+
+def content_md5(md5: str) -> str:
+    """An MD5 in hexadecimal as the header ``Content-MD5`` has it."""
+    return b64encode(bytes.fromhex(md5)).decode()
 
 
 def composite_etag(etags: Iterable[str]) -> str | None:
@@ -72,15 +78,23 @@ def parse_checksum(text: str | None) -> Checksum | None:
     return None
 
 
-def same_object(predicted: str | None, checksum: str | None) -> bool:
-    """Whether what the repository says of the file agrees with the predicted ETag; True where nothing can be said."""
+def same_object(predicted: str | None, checksum: str | None, md5: str | None = None) -> bool:
+    """Whether what the repository says of the file agrees with ours; True where nothing can be said.
+
+    Args:
+        predicted: the ETag that the joined parts are to have, if it is known.
+        checksum: the repository's.
+        md5: of the whole file, if it is known.
+    """
+    known = parse_checksum(checksum)
+    if known is not None and known.algorithm == "md5" and md5 is not None:
+        return known.value == md5
     if predicted is None or checksum is None:
         return True
-    known = parse_checksum(checksum)
     if known is not None and known.algorithm == "multipart":
         return known.value == predicted
     algorithm, _, value = checksum.partition(":")
-    # Another form of ETag comes from a store whose ETags are no MD5; and md5: is of the whole, which we do not have.
+    # Another form of ETag comes from a store whose ETags are no MD5.
     return algorithm != "etag" or re.fullmatch(r"[0-9a-f]{32}-\d+", value) is None or value == predicted
 
 

@@ -199,7 +199,7 @@ class MovingParts(ABC):
         self.count.tell()
 
     def _fault_of(self, error: BaseException) -> Fault:
-        if self._stopped or isinstance(error, Stopped | Interrupted):
+        if self._stopped or self.cancel.cancelled or isinstance(error, Stopped | Interrupted):
             return Fault(FaultKind.STOPPED, "stopped")
         if isinstance(error, StoreFault):
             return error.fault

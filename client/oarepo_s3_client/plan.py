@@ -25,19 +25,22 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """``parts_count`` parts of ``part_size`` bytes, the last one with what is left of ``size``."""
+    """``parts_count`` parts of ``part_size`` bytes, the last one with what is left of ``size``.
+
+    A file of 0 bytes is one part of 0 bytes.
+    """
 
     size: int
     part_size: int
 
     def __post_init__(self) -> None:
-        if self.size < 1 or self.part_size < 1:
-            raise ValueError("a plan needs at least one byte")
+        if self.size < 0 or self.part_size < 1:
+            raise ValueError("a part needs at least one byte")
 
     @property
     def parts_count(self) -> int:
         """How many parts there are."""
-        return -(-self.size // self.part_size)
+        return max(1, -(-self.size // self.part_size))
 
     def part(self, number: int) -> Part:
         """The part with this number, 1 .. parts_count."""

@@ -11,12 +11,13 @@ import http.client
 import ssl
 import threading
 from base64 import b64encode
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from urllib.parse import SplitResult, unquote, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
+from oarepo_s3_client.connections import USER_AGENT
 from oarepo_s3_client.errors import UsageError, untrusted
 from oarepo_s3_client.retries import Fault, FaultKind, fault_of_store, seconds_of
 
@@ -72,7 +73,7 @@ class Stores:
         self._idle: dict[_Origin, list[_Lane]] = {}
         self._active: dict[Hashable, set[_Lane]] = {}
 
-    def put(self, url: str, size: int, body: Body, owner: Hashable) -> str:
+    def put(self, url: str, size: int, body: Body, owner: Hashable, headers: Mapping[str, str] | None = None) -> str:
         """Put ``size`` bytes, and return the ETag without quotes.
 
         Args:
@@ -80,6 +81,7 @@ class Stores:
             size: bytes that the body has.
             body: gives them from the beginning, each time it is called.
             owner: who can stop it.
+            headers: to send beside the length, where the URL is signed with them.
 
         Raises:
             StoreFault: it has not worked.
@@ -88,7 +90,7 @@ class Stores:
 
         def exchange(lane: _Lane) -> str:
             connection = lane.connection
-            _begin(lane, "PUT", url, {"Content-Length": str(size)})
+            _begin(lane, "PUT", url, {**(headers or {}), "Content-Length": str(size)})
             try:
                 for block in body():
                     connection.send(block)
@@ -215,7 +217,7 @@ def _begin(lane: _Lane, method: str, url: str, headers: dict[str, str]) -> None:
     connection = lane.connection
     connection.putrequest(method, path, skip_host=True, skip_accept_encoding=True)
     connection.putheader("Host", parts.netloc.rpartition("@")[2])
-    for name, value in headers.items():
+    for name, value in {"User-Agent": USER_AGENT, **headers}.items():
         connection.putheader(name, value)
     connection.endheaders()
 

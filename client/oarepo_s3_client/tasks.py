@@ -17,10 +17,9 @@ from oarepo_s3_client.errors import Interrupted
 from oarepo_s3_client.flows import Blocking, Effect, Flow, Lanes, Parts
 from oarepo_s3_client.many import ManyUploads
 from oarepo_s3_client.servers.protocol import Request, Sleep
-from oarepo_s3_client.work import Work
 
 T = TypeVar("T")
-Results = asyncio.Queue[tuple[Work, Any] | None]
+Results = asyncio.Queue[tuple[Any, Any] | None]
 
 
 class TaskRunner:
@@ -58,20 +57,9 @@ class TaskRunner:
             flow.close()
 
     async def run_many(self, many: ManyUploads, target: str, cancel: api.Cancel) -> None:
-        """Run uploads in as many tasks as there are lanes."""
-
-        async def work() -> None:
-            while (taken := many.take()) is not None:
-                item, upload = taken
-                try:
-                    outcome: Any = await self.run(upload.run(), target, cancel)
-                except Exception as error:
-                    outcome = error
-                many.settle(item, outcome)
-
-        async with asyncio.TaskGroup() as group:
-            for _ in range(self._options.parallel):
-                group.create_task(work())
+        """Upload many files."""
+        with cancel.calling(many.cancel.cancel):
+            await self._move(many, target, many.cancel)
 
     async def _perform(self, effect: Effect, target: str, cancel: api.Cancel) -> Any:
         if isinstance(effect, Lanes):
@@ -130,7 +118,7 @@ class TaskRunner:
     ) -> bool:
         """Begin what can be begun; whether all is done."""
 
-        async def work(item: Work) -> None:
+        async def work(item: Any) -> None:
             try:
                 outcome = await self.run(parts.job(item), target, cancel)
             except Exception as error:  # whatever it is, the task that waits has to know

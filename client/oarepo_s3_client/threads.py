@@ -3,7 +3,7 @@
 
 """Performs flows with threads."""
 
-import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
@@ -14,12 +14,11 @@ from oarepo_s3_client import api
 from oarepo_s3_client.connections import fault_of, request_options, response_of
 from oarepo_s3_client.errors import Interrupted
 from oarepo_s3_client.flows import Blocking, Effect, Flow, Lanes, Parts
-from oarepo_s3_client.many import ManyUploads
+from oarepo_s3_client.many import COMPLETIONS, ManyUploads
 from oarepo_s3_client.servers.protocol import Request, Sleep
-from oarepo_s3_client.work import Work
 
 T = TypeVar("T")
-Results = SimpleQueue[tuple[Work, Any] | None]
+Results = SimpleQueue[tuple[Any, Any] | None]
 
 
 class ThreadRunner:
@@ -57,33 +56,17 @@ class ThreadRunner:
             flow.close()
 
     def run_many(self, many: ManyUploads, target: str, cancel: api.Cancel) -> None:
-        """Run uploads in as many threads as there are lanes."""
-
-        def work() -> None:
-            while (taken := many.take()) is not None:
-                item, upload = taken
-                try:
-                    outcome: Any = self.run(upload.run(), target, cancel)
-                except BaseException as error:
-                    outcome = error
-                many.settle(item, outcome)
-
-        threads = [threading.Thread(target=work, name=f"oarepo-s3-file-{n}") for n in range(self._options.parallel)]
-        for thread in threads:
-            thread.start()
-        try:
-            for thread in threads:
-                thread.join()
-        except BaseException as error:  # Ctrl-C: the threads are told, and end soon
-            many.end(error)
-            cancel.cancel()
-            for thread in threads:
-                thread.join()
-            raise
+        """Upload many files, in threads of their own: parts of big ones have to find free threads, too."""
+        threads = self._options.parallel + 2 + COMPLETIONS  # beside the lanes: files are looked at, opened, completed
+        with (
+            ThreadPoolExecutor(threads, thread_name_prefix="oarepo-s3-file") as pool,
+            cancel.calling(many.cancel.cancel),
+        ):
+            self._move(many, target, many.cancel, pool)
 
     def _perform(self, effect: Effect, target: str, cancel: api.Cancel) -> Any:
         if isinstance(effect, Lanes):
-            return self._move(effect.parts, target, cancel)
+            return self._move(effect.parts, target, cancel, self._pool)
         if cancel.cancelled:
             raise Interrupted("Interrupted; what has arrived stays.")
         if isinstance(effect, Blocking):
@@ -98,12 +81,20 @@ class ThreadRunner:
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             return fault_of(error)
 
-    def _move(self, parts: Parts, target: str, cancel: api.Cancel) -> None:
+    def _move(self, parts: Parts, target: str, cancel: api.Cancel, pool: ThreadPoolExecutor) -> None:
         results: Results = SimpleQueue()
-        under_way: list[Work] = []
+
+        def work(item: Any) -> None:
+            try:
+                outcome = self.run(parts.job(item), target, cancel)
+            except BaseException as error:  # whatever it is, the thread that waits has to know
+                outcome = error
+            results.put((item, outcome))
+
+        under_way: list[Any] = []
         try:
             with cancel.calling(lambda: results.put(None)):
-                while not self._begin(parts, under_way, results, target, cancel):
+                while not self._begin(parts, under_way, lambda item: pool.submit(work, item)):
                     try:
                         result = results.get(timeout=parts.due)
                     except Empty:
@@ -121,17 +112,10 @@ class ThreadRunner:
                 if late is not None:
                     under_way.remove(late[0])
 
-    def _begin(self, parts: Parts, under_way: list[Work], results: Results, target: str, cancel: api.Cancel) -> bool:
+    @staticmethod
+    def _begin(parts: Parts, under_way: list[Any], begin: Callable[[Any], object]) -> bool:
         """Begin what can be begun; whether all is done."""
-
-        def work(item: Work) -> None:
-            try:
-                outcome = self.run(parts.job(item), target, cancel)
-            except BaseException as error:  # whatever it is, the thread that waits has to know
-                outcome = error
-            results.put((item, outcome))
-
         for item in parts.next_work():
             under_way.append(item)
-            self._pool.submit(work, item)
+            begin(item)
         return parts.finished

@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, scoped_session
@@ -158,17 +159,21 @@ class BatchCompleter:
         etags: Mapping[uuid.UUID, str],
         actor: str | None,
     ) -> list[Upload]:
-        now = self._context.clock()
-        by_due: dict[object, list[Upload]] = {}
-        for upload in uploads:
-            by_due.setdefault(self._aborter.look_for_strays_at(upload), []).append(upload)
-        completed: list[Upload] = []
-        for due_at, group in by_due.items():
-            etag = sa.case(*[(UploadSession.id == upload.id, etags[upload.id]) for upload in group])
-            completed += sessions.advance_many(
-                session, group, Event.COMPLETED, now, actor=actor, etag=etag, due_at=due_at, claimed_until=None
-            )
-        return [replace(upload, etag=etags[upload.id]) for upload in completed]
+        """Let them be completed by one statement, though each has an ETag and a time of its own."""
+        if not uploads:
+            return []
+        dues = {upload.id: self._aborter.look_for_strays_at(upload) for upload in uploads}
+        completed = sessions.advance_many(
+            session,
+            uploads,
+            Event.COMPLETED,
+            self._context.clock(),
+            actor=actor,
+            etag=_by_id({upload.id: etags[upload.id] for upload in uploads}, UploadSession.etag.type),
+            due_at=_by_id(dues, UploadSession.due_at.type),
+            claimed_until=None,
+        )
+        return [replace(upload, etag=etags[upload.id], due_at=dues[upload.id]) for upload in completed]
 
     def _etag(self, one: _Asked) -> str:
         assert one.found is not None
@@ -194,3 +199,8 @@ class BatchCompleter:
         if upload.state is State.OPEN:  # somebody else was first
             upload = self._completer.current(upload)
         return self._completer.complete(upload, claims, actor, wait=False)
+
+
+def _by_id(values: Mapping[uuid.UUID, Any], kind: sa.types.TypeEngine[Any]) -> sa.ColumnElement[Any]:
+    """The value of each upload, as an expression of SQL."""
+    return sa.case(*[(UploadSession.id == upload_id, sa.literal(value, kind)) for upload_id, value in values.items()])

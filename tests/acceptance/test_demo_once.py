@@ -9,6 +9,8 @@ import subprocess
 
 import pytest
 
+from demo.client import LANES, PART_SIZE
+from demo.walkthrough import FILE_SIZE
 from tests.acceptance.conftest import DEMO, processes_of, run_demo, state_folder
 from tests.servers.folder import PROJECT
 from tests.servers.process import clean_environment, free_port, is_alive, wait_until
@@ -39,14 +41,32 @@ def test_once_shows_a_files_way_and_leaves_nothing_running():
     shutil.rmtree(state_folder(port))
 
 
+def bytes_of(shown):
+    number, unit = shown.split()
+    return float(number.replace(",", "")) * {"B": 1, "KiB": 2**10, "MiB": 2**20}[unit]
+
+
+def test_killed_client_goes_on_and_sends_little_twice(demo):
+    shown = demo.log.read_text()
+    killed = re.search(r"^Killed +by SIGKILL, when (\S+ MiB) had gone to the store$", shown, re.MULTILINE)
+    assert FILE_SIZE // 2 <= bytes_of(killed[1]) < FILE_SIZE
+    there = re.search(r"^measurements.bin: 64.0 MiB in 13 parts of 5.0 MiB, (\S+ MiB) are there already$", shown, re.M)
+    assert bytes_of(there[1]) >= FILE_SIZE // 2 - LANES * PART_SIZE
+    twice = re.search(r"^Sent twice +(\S+ \w+) of 64.0 MiB; at most 2 lanes x 5.0 MiB$", shown, re.MULTILINE)
+    assert bytes_of(twice[1]) <= LANES * PART_SIZE
+
+
 def test_counts_what_was_asked_of_whom(demo):
     shown = demo.log.read_text()
-    assert re.search(r"^  Invenio: 5 requests, of the file 0 B$", shown, re.MULTILINE)
-    # The parts once, the whole file back; what Invenio asks of the store has no bytes of the file.
-    assert re.search(r"^  the store: \d+ requests, of the file 134,217,728 B$", shown, re.MULTILINE)
-    for count, operation in [(8, "PUT of a part"), (1, "GET of the file"), (1, "CreateMultipartUpload")]:
+    assert re.search(r"^  Invenio: \d+ requests, of the file 0 B$", shown, re.MULTILINE)
+    # What Invenio asks of the store has no bytes of the file.
+    whole = re.search(r"^  the store: \d+ requests, of the file ([\d,]+) B$", shown, re.MULTILINE)
+    assert 2 * FILE_SIZE <= int(whole[1].replace(",", "")) <= 2 * FILE_SIZE + LANES * PART_SIZE
+    puts = re.search(r"^ +(\d+)  PUT of a part +(\S+ MiB) in$", shown, re.MULTILINE)
+    assert 13 <= int(puts[1]) <= 13 + LANES
+    assert FILE_SIZE <= bytes_of(puts[2]) <= FILE_SIZE + LANES * PART_SIZE
+    for count, operation in [(1, "GET of the file"), (1, "CreateMultipartUpload"), (1, "CompleteMultipartUpload")]:
         assert re.search(rf"^ +{count}  {operation}", shown, re.MULTILINE), operation
-    assert re.search(r"^ +1  CompleteMultipartUpload$", shown, re.MULTILINE)
 
 
 def test_port_in_use_is_one_clear_line_and_nothing_starts():

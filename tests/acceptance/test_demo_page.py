@@ -2,15 +2,16 @@
 # SPDX-License-Identifier: MIT
 import re
 import stat
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 import requests
 
-from demo.api import Api
 from demo.traffic import TrafficLog
-from demo.upload import Uploader
 from tests.acceptance.conftest import run_demo
-from tests.servers.process import wait_until
+from tests.servers.process import clean_environment, wait_until
 
 MIB = 2**20
 
@@ -90,16 +91,19 @@ def test_bytes_of_a_file_that_goes_through_invenio_are_counted(demo):
     assert [(exchange.received, exchange.file_bytes) for exchange in counted] == [(MIB, MIB)]
 
 
-def test_uploader_goes_on_where_another_has_stopped(demo, make_file):
+def test_client_goes_on_where_another_has_stopped(demo, make_file, tmp_path):
     path = make_file("resumed.bin", 20 * MIB)
     session = open_upload(demo, path.name, 20 * MIB)
     with path.open("rb") as file:
         assert requests.put(session["parts_url"][0], data=file.read(8 * MIB), timeout=30).status_code == 200
-    progress, sent = [], []
-    api = Api(demo.url, demo.token, "acceptance")
-    file = Uploader(api, progress.append, sent.append).upload(f"{demo.url}/draft/records/1/files/", path.name, path)
+    log = TrafficLog(demo.folder / "traffic.log")
+    before = len(log.read())
+    program = str(Path(sys.executable).with_name("oarepo-s3"))
+    environment = clean_environment({"OAREPO_S3_TOKEN": demo.token, "OAREPO_S3_STATE_DIR": str(tmp_path / "state")})
+    argv = [program, "upload", str(path), f"{demo.url}/draft/records/1"]
+    subprocess.run(argv, check=True, capture_output=True, timeout=60, env=environment)
+    sent = [exchange.file_bytes for exchange in log.read()[before:] if exchange.request == "PUT of a part"]
     assert sorted(sent) == [4 * MIB, 8 * MIB]
-    assert sum(progress) == 20 * MIB == file["size"]
     redirect = demo.ask("GET", "/draft/records/1/files/resumed.bin")
     assert redirect.status_code == 302
     assert requests.get(redirect.headers["Location"], timeout=30).content == path.read_bytes()

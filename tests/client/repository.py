@@ -29,6 +29,9 @@ TOKEN = "token-of-owner"
 READER_TOKEN = "token-of-reader"
 MIB = 2**20
 PART = 5 * MIB
+ONE_PUT = 2 * MIB
+"""Bytes up to which a file goes by one PUT."""
+
 START_SECONDS = 60.0
 
 
@@ -76,12 +79,13 @@ class Repository:
 
 
 @contextmanager
-def start(postgres: PostgresServer, store: S3Server, **settings: Any) -> Iterator[Repository]:
+def start(postgres: PostgresServer, store: S3Server, *, measured: bool = True, **settings: Any) -> Iterator[Repository]:
     """Start a repository over the store, with a fresh database and bucket.
 
     Args:
         postgres: the database server.
         store: the S3 server.
+        measured: whether coverage measures gunicorn if it measures us; it takes half as long again.
         settings: of the application, on top of ours.
 
     Raises:
@@ -98,7 +102,7 @@ def start(postgres: PostgresServer, store: S3Server, **settings: Any) -> Iterato
         stack.callback(engine.dispose)
         port = free_port()
         configuration = {"SQLALCHEMY_DATABASE_URI": url, **_settings(store, proxy.endpoint), **settings}
-        web = _start_web(folder, port, configuration)
+        web = _start_web(folder, port, configuration, measured=measured)
         stack.enter_context(running(web))
         web.wait_ready(lambda: accepts_connections(port), seconds=START_SECONDS)
         yield Repository(f"http://127.0.0.1:{port}", store, proxy, s3_bucket, app, engine, web, folder)
@@ -113,10 +117,11 @@ def _settings(store: S3Server, endpoint: str) -> dict[str, Any]:
         "S3_SECRET_ACCESS_KEY": store.secret_key,
         "S3_REGION_NAME": store.region,
         "S3_MULTIPART_PART_SIZE": PART,
+        "S3_MULTIPART_ONE_PUT_LIMIT": ONE_PUT,
     }
 
 
-def _start_web(folder: Path, port: int, configuration: Mapping[str, Any]) -> Daemon:
+def _start_web(folder: Path, port: int, configuration: Mapping[str, Any], *, measured: bool) -> Daemon:
     clock, task_log = folder / "clock", folder / "tasks"
     clock.write_text("0", encoding="utf-8")
     task_log.touch()
@@ -129,4 +134,4 @@ def _start_web(folder: Path, port: int, configuration: Mapping[str, Any]) -> Dae
     argv = [sys.executable, "-m", "gunicorn", "--preload", "--no-control-socket", "--bind", f"127.0.0.1:{port}"]
     argv += ["--workers", "2", "--worker-class", "gthread", "--threads", "4", "--keep-alive", "30"]
     argv += ["--timeout", "120", "--graceful-timeout", "3", "tests.client.application:create_application()"]
-    return Daemon("gunicorn", argv, folder / "web.log", env=env, measured=True)
+    return Daemon("gunicorn", argv, folder / "web.log", env=env, measured=measured)

@@ -3,14 +3,15 @@
 
 """Draft and record file endpoints of oarepo-s3: ``<item>/files/``."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from oarepo_s3_client.api import FileInfo, UploadStatus
 from oarepo_s3_client.errors import Refused
 from oarepo_s3_client.plan import Plan
-from oarepo_s3_client.servers.face import Completed, Opened, Target
-from oarepo_s3_client.servers.part_reports import arrived_parts, ask_status, ask_urls, parts_to_send_again
+from oarepo_s3_client.servers.batches import ask_many, not_done
+from oarepo_s3_client.servers.face import Completed, CompleteResult, Opened, OpenResult, Target, Wanted
+from oarepo_s3_client.servers.part_reports import arrived_parts, ask_status, ask_urls, named_parts, parts_to_send_again
 from oarepo_s3_client.servers.protocol import COMPLETE_SECONDS, Asking, Operation, document_of, error_of, signed_parts
 from oarepo_s3_client.work import SignedPart
 
@@ -19,6 +20,7 @@ class DraftFiles:
     """The face of a record of invenio-records-files."""
 
     name = "draft_files"
+    one_put = True
 
     def __init__(self, target: Target, asking: Asking):
         self._target, self._asking = target, asking
@@ -28,22 +30,25 @@ class DraftFiles:
         answer = yield from self._asking.ask("GET", f"{self._target.files}/")
         return listed_files(document_of(answer, list))
 
-    def open(self, key: str, size: int, part_size: int | None) -> Operation[Opened]:
-        """Open an upload, or find the one that is open with the same size."""
-        wanted: dict[str, Any] = {"key": key, "size": size}
-        if part_size is not None:
-            wanted["part_size"] = part_size
-        url = f"{self._target.files}/?multipart=True"
-        answer = yield from self._asking.ask("POST", url, json=wanted, busy=True)
-        document = document_of(answer, dict)
-        session = document["multipart_upload"]
-        return Opened(
-            upload=str(session["id"]),
-            plan=Plan(int(session["size"]), int(session["part_size"])),
-            signed=signed_parts(session.get("parts"), answer.headers),
-            arrived=arrived_parts(session.get("uploaded_parts") or ()),
-            expires_at=session.get("expires_at"),
-        )
+    def open(self, key: str, size: int, part_size: int | None, content_md5: str | None = None) -> Operation[Opened]:
+        """Open an upload, or find the one that is open with the same size and content."""
+        wanted = _wanted(Wanted(key, size, content_md5), part_size)
+        try:
+            answer = yield from self._asking.ask(
+                "POST", f"{self._target.files}/?multipart=True", json=wanted, busy=True
+            )
+        except Refused as error:
+            if error.code != "upload_exists" or content_md5 is None or not size:
+                raise
+            # It may have been begun in parts.
+            return (yield from self.open(key, size, part_size))
+        return _opened(document_of(answer, dict), answer.headers)
+
+    def open_many(self, wanted: Sequence[Wanted], part_size: int | None) -> Operation[list[OpenResult]]:
+        """Open uploads, each as by itself."""
+        entries = [_wanted(one, part_size) for one in wanted]
+        results, answer = yield from ask_many(self._asking, f"{self._target.files}/?multipart=True", entries)
+        return [not_done(result) or _opened(result, answer.headers) for result in results]
 
     def sign(self, key: str, numbers: tuple[int, ...]) -> Operation[list[SignedPart]]:
         """Fresh URLs."""
@@ -51,11 +56,10 @@ class DraftFiles:
 
     def complete(self, key: str, etags: Mapping[int, str]) -> Operation[Completed]:
         """Make a file of the parts."""
-        parts = [{"PartNumber": number, "ETag": etag} for number, etag in sorted(etags.items())]
         answer = yield from self._asking.ask(
             "POST",
             self._action(key, "complete"),
-            json={"parts": parts},
+            json={"parts": _parts(etags)},
             expect=(409,),
             busy=True,
             timeout=COMPLETE_SECONDS,
@@ -66,6 +70,13 @@ class DraftFiles:
         if answer.status == 409:
             raise error_of(answer)
         return Completed(checksum=document_of(answer, dict).get("checksum"))
+
+    def complete_many(self, etags: Mapping[str, Mapping[int, str]]) -> Operation[list[CompleteResult]]:
+        """Make files of their parts, each as by itself."""
+        entries = [{"key": key, "parts": _parts(parts)} for key, parts in etags.items()]
+        url = f"{self._target.files}/?complete=True"
+        results, _ = yield from ask_many(self._asking, url, entries, COMPLETE_SECONDS)
+        return [_completed(result) for result in results]
 
     def put_empty(self, key: str) -> Operation[str | None]:
         """Make a file of 0 bytes."""
@@ -84,7 +95,7 @@ class DraftFiles:
 
     def delete(self, key: str) -> Operation[None]:
         """Delete a file, and abort its upload if there is one."""
-        yield from self._asking.ask("DELETE", self._target.file(key), busy=True)
+        yield from self._asking.ask("DELETE", self._target.file(key), done=(404,), busy=True)
 
     def location(self, key: str) -> Operation[str]:
         """Where the bytes of a file are."""
@@ -92,6 +103,37 @@ class DraftFiles:
 
     def _action(self, key: str, action: str) -> str:
         return f"{self._target.file(key)}/{action}-multipart"
+
+
+def _wanted(wanted: Wanted, part_size: int | None) -> dict[str, Any]:
+    """The body that asks for an upload."""
+    fields = {"key": wanted.key, "size": wanted.size, "part_size": part_size, "content_md5": wanted.content_md5}
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def _opened(document: Mapping[str, Any], headers: Mapping[str, str]) -> Opened:
+    """The upload in an answer; a file that goes by one PUT is its only part."""
+    session = document["multipart_upload"]
+    put = session.get("put")
+    return Opened(
+        upload=str(session["id"]),
+        plan=Plan(int(session["size"]), max(1, int(session["part_size"]))),
+        signed=signed_parts(session.get("parts") if put is None else [{**put, "part": 1}], headers),
+        arrived=arrived_parts(session.get("uploaded_parts") or ()),
+        expires_at=session.get("expires_at"),
+        headers=None if put is None else put["headers"],
+    )
+
+
+def _parts(etags: Mapping[int, str]) -> list[dict[str, Any]]:
+    return [{"PartNumber": number, "ETag": etag} for number, etag in sorted(etags.items())]
+
+
+def _completed(result: Mapping[str, Any]) -> CompleteResult:
+    again = named_parts(result)
+    if again is not None:
+        return Completed(again=again)
+    return not_done(result) or Completed(checksum=result.get("checksum"))
 
 
 def redirection(asking: Asking, url: str) -> Operation[str]:

@@ -3,12 +3,13 @@
 
 """What each face of a repository can do, and what it answers."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 from urllib.parse import quote
 
 from oarepo_s3_client.api import FileInfo, UploadStatus
+from oarepo_s3_client.errors import ClientError
 from oarepo_s3_client.plan import Plan
 from oarepo_s3_client.servers.protocol import Operation
 from oarepo_s3_client.work import SignedPart
@@ -23,6 +24,7 @@ class Opened:
         signed: URLs that came along.
         arrived: number -> (ETag, size) of what is there; None where the repository cannot tell.
         expires_at: ISO time, if known.
+        headers: what has to be sent with the only part, where the file goes by one PUT; None where it goes in parts.
     """
 
     upload: str
@@ -30,6 +32,23 @@ class Opened:
     signed: list[SignedPart]
     arrived: dict[int, tuple[str, int]] | None
     expires_at: str | None = None
+    headers: Mapping[str, str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A file to be opened with others; ``content_md5`` as the header of that name, if it is known."""
+
+    key: str
+    size: int
+    content_md5: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ByItself:
+    """The answer to one of many that says nothing yet: it is to be asked for by itself, after so many seconds."""
+
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,17 +75,35 @@ class Target:
         return f"{self.files}/{quote(key, safe='/')}"
 
 
+OpenResult = Opened | ByItself | ClientError
+CompleteResult = Completed | ByItself | ClientError
+
+
 class Face(Protocol):
-    """What a repository can do; each face writes it its own way."""
+    """What a repository can do; each face writes it its own way.
+
+    Attributes:
+        name: of the face.
+        one_put: whether it may have small files sent by one PUT.
+    """
 
     name: str
+    one_put: bool
 
     def files(self) -> Operation[list[FileInfo]]:
         """The record's files."""
         ...
 
-    def open(self, key: str, size: int, part_size: int | None) -> Operation[Opened]:
+    def open(self, key: str, size: int, part_size: int | None, content_md5: str | None = None) -> Operation[Opened]:
         """Open an upload, or find the one that is open."""
+        ...
+
+    def open_many(self, wanted: Sequence[Wanted], part_size: int | None) -> Operation[list[OpenResult]]:
+        """Open uploads, with the results in the same order.
+
+        Raises:
+            NoBatches: not so many at a time.
+        """
         ...
 
     def sign(self, key: str, numbers: tuple[int, ...]) -> Operation[list[SignedPart]]:
@@ -75,6 +112,14 @@ class Face(Protocol):
 
     def complete(self, key: str, etags: Mapping[int, str]) -> Operation[Completed]:
         """Make a file of the parts."""
+        ...
+
+    def complete_many(self, etags: Mapping[str, Mapping[int, str]]) -> Operation[list[CompleteResult]]:
+        """Make files of their parts, by key, with the results in the same order.
+
+        Raises:
+            NoBatches: not so many at a time.
+        """
         ...
 
     def put_empty(self, key: str) -> Operation[str | None]:

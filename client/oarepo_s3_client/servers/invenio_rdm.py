@@ -7,14 +7,15 @@ Ours is known by its links ``multipart`` and ``sign``. Stock cannot list the par
 says has to do.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from oarepo_s3_client.api import FileInfo, UploadStatus
-from oarepo_s3_client.errors import NotFound, Refused
+from oarepo_s3_client.errors import ClientError, NotFound, Refused
 from oarepo_s3_client.plan import Plan, make_plan
+from oarepo_s3_client.servers.batches import NoBatches
 from oarepo_s3_client.servers.draft_files import redirection
-from oarepo_s3_client.servers.face import Completed, Opened, Target
+from oarepo_s3_client.servers.face import ByItself, Completed, CompleteResult, Opened, OpenResult, Target, Wanted
 from oarepo_s3_client.servers.part_reports import ask_status, ask_urls, parts_to_send_again
 from oarepo_s3_client.servers.protocol import (
     COMPLETE_SECONDS,
@@ -32,6 +33,7 @@ class InvenioRDM:
     """The face of a draft, or of a record whose files are to be read."""
 
     name = "invenio_rdm"
+    one_put = False
 
     def __init__(self, target: Target, asking: Asking):
         self._target, self._asking = target, asking
@@ -41,19 +43,34 @@ class InvenioRDM:
         answer = yield from self._asking.ask("GET", self._target.files)
         return listed_files(document_of(answer, dict))
 
-    def open(self, key: str, size: int, part_size: int | None) -> Operation[Opened]:
+    def open(self, key: str, size: int, part_size: int | None, content_md5: str | None = None) -> Operation[Opened]:
         """Open an upload, or find the one that is open with the same plan."""
         plan = make_plan(size, part_size)
-        transfer = {"type": "M", "parts": plan.parts_count, "part_size": plan.part_size}
-        item = {"key": key, "size": size, "transfer": transfer}
-        answer = yield from self._asking.ask("POST", self._target.files, json=[item], expect=(400,), busy=True)
+        answer = yield from self._init([_item(key, plan)])
         if answer.status == 400:
             entry, headers = yield from self._pending(key, answer)
         else:
-            entries = document_of(answer, dict).get("entries") or ()
-            entry = next((entry for entry in entries if entry["key"] == key), {})
-            headers = answer.headers
+            entry, headers = _entries(answer).get(key, {}), answer.headers
         return (yield from self._opened(key, entry, headers, plan))
+
+    def open_many(self, wanted: Sequence[Wanted], part_size: int | None) -> Operation[list[OpenResult]]:
+        """Open uploads; where one is refused, all are, and each has to be asked for by itself."""
+        plans = {one.key: make_plan(one.size, part_size) for one in wanted}
+        answer = yield from self._init([_item(key, plan) for key, plan in plans.items()])
+        entries = {} if answer.status == 400 else _entries(answer)
+        results: list[OpenResult] = []
+        for key, plan in plans.items():
+            if key not in entries:
+                results.append(ByItself())
+                continue
+            try:
+                results.append((yield from self._opened(key, entries[key], answer.headers, plan)))
+            except ClientError as error:
+                results.append(error)
+        return results
+
+    def _init(self, items: list[dict[str, Any]]) -> Operation[Response]:
+        return (yield from self._asking.ask("POST", self._target.files, json=items, expect=(400,), busy=True))
 
     def _pending(self, key: str, refusal: Response) -> Operation[tuple[dict[str, Any], Mapping[str, str]]]:
         """The entry of an upload that stock refuses to open again."""
@@ -107,6 +124,11 @@ class InvenioRDM:
             answer = entry
         return Completed(checksum=document_of(answer, dict).get("checksum"))
 
+    def complete_many(self, etags: Mapping[str, Mapping[int, str]]) -> Operation[list[CompleteResult]]:
+        """There is no list of commits."""
+        raise NoBatches
+        yield  # an operation all the same
+
     def put_empty(self, key: str) -> Operation[str | None]:
         """Make a file of 0 bytes."""
         yield from self._asking.ask("POST", self._target.files, json=[{"key": key}], expect=(400,), busy=True)
@@ -140,7 +162,7 @@ class InvenioRDM:
 
     def delete(self, key: str) -> Operation[None]:
         """Delete a file, or abort its upload."""
-        yield from self._asking.ask("DELETE", self._target.file(key), busy=True)
+        yield from self._asking.ask("DELETE", self._target.file(key), done=(404,), busy=True)
 
     def location(self, key: str) -> Operation[str]:
         """Where the bytes of a file are."""
@@ -148,6 +170,17 @@ class InvenioRDM:
 
     def _upload(self, key: str) -> str:
         return f"{self._target.file(key)}/multipart"
+
+
+def _item(key: str, plan: Plan) -> dict[str, Any]:
+    """What asks for an upload."""
+    transfer = {"type": "M", "parts": plan.parts_count, "part_size": plan.part_size}
+    return {"key": key, "size": plan.size, "transfer": transfer}
+
+
+def _entries(answer: Response) -> dict[str, dict[str, Any]]:
+    """The entries of an answer, by key."""
+    return {str(entry["key"]): entry for entry in document_of(answer, dict).get("entries") or ()}
 
 
 def _transfer(entry: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -42,15 +42,23 @@ def ask_status(asking: Asking, url: str) -> Operation[tuple[UploadStatus, dict[i
 
 
 def ask_urls(asking: Asking, url: str, numbers: tuple[int, ...]) -> Operation[list[SignedPart]]:
-    """Fresh URLs of parts."""
+    """Fresh URLs of parts; the file that goes by one PUT is part 1."""
     answer: Response = yield from asking.ask("POST", url, json={"parts": text_of(numbers)}, busy=True)
-    return signed_parts(document_of(answer, dict).get("parts"), answer.headers)
+    document = document_of(answer, dict)
+    return signed_parts(
+        [{**document["put"], "part": 1}] if "put" in document else document.get("parts"), answer.headers
+    )
 
 
 def parts_to_send_again(answer: Response) -> tuple[int, ...] | None:
     """The parts that a refusal to complete names; None if the refusal is about something else."""
     facts = answer.document()
-    if answer.status != 409 or not isinstance(facts, dict) or facts.get("code") != "parts_mismatch":
+    return named_parts(facts) if answer.status == 409 and isinstance(facts, dict) else None
+
+
+def named_parts(facts: Mapping[str, Any]) -> tuple[int, ...] | None:
+    """The parts that a conflict names; None if it is about something else."""
+    if facts.get("code") != "parts_mismatch":
         return None
     missing = [number for first, last in facts.get("missing", ()) for number in range(int(first), int(last) + 1)]
     wrong = [int(part["part"]) for part in facts.get("wrong", ()) if part.get("part") is not None]

@@ -81,7 +81,14 @@ class Asking:
         self._on_retry = on_retry
 
     def ask(
-        self, method: str, url: str, *, expect: Iterable[int] = (), busy: bool = False, **options: Any
+        self,
+        method: str,
+        url: str,
+        *,
+        expect: Iterable[int] = (),
+        done: Iterable[int] = (),
+        busy: bool = False,
+        **options: Any,
     ) -> Operation[Response]:
         """Send a request until there is an answer that stays.
 
@@ -89,6 +96,7 @@ class Asking:
             method: HTTP method.
             url: address.
             expect: statuses beside 2xx that are answers, not errors.
+            done: statuses that mean success from the second attempt on: the first may have been done.
             busy: whether a conflict with ``Retry-After`` is waited out.
             options: fields of Request.
 
@@ -98,6 +106,8 @@ class Asking:
         request, expected = Request(method, url, **options), frozenset(expect)
         failures, waits, redirects = 0, 0, 0
         while True:
+            if failures:
+                expected |= frozenset(done)
             answer: Response | Fault = yield request
             moved = None if _is_expected(answer, expected) else _moved(request, answer)
             if moved is not None and redirects < REDIRECTS:
@@ -163,18 +173,22 @@ def error_of(answer: Response | Fault) -> ClientError:
     if isinstance(answer, Fault):
         return answer.error or ServerTrouble(f"The repository cannot be reached: {answer.reason}.")
     document = answer.document()
-    facts = document if isinstance(document, dict) else {}
+    return refusal(answer.status, document if isinstance(document, dict) else {})
+
+
+def refusal(status: int, facts: Mapping[str, Any]) -> ClientError:
+    """The error that a status and what is said with it mean."""
     said = str(facts.get("message") or "").strip().rstrip(".")
     code = facts.get("code") if isinstance(facts.get("code"), str) else None
-    if answer.status in (401, 403):
+    if status in (401, 403):
         return NotAuthorised(_sentence("The repository does not allow it", said))
-    if answer.status == 404:
+    if status == 404:
         return NotFound(_sentence("The repository does not find it", said), code=code)
-    if answer.status == 410:
+    if status == 410:
         return UploadGone(_sentence("It is gone", said), code=code)
-    if is_passing(answer.status):
-        return ServerTrouble(_sentence(f"The repository is in trouble ({answer.status})", said), code=code)
-    return Refused(_sentence(f"The repository refuses ({answer.status})", said), code=code, hint=_hint(facts))
+    if is_passing(status):
+        return ServerTrouble(_sentence(f"The repository is in trouble ({status})", said), code=code)
+    return Refused(_sentence(f"The repository refuses ({status})", said), code=code, hint=_hint(facts))
 
 
 def _sentence(start: str, said: str) -> str:

@@ -20,7 +20,7 @@ from tests.client.cli.schema import validated
 from tests.servers.process import clean_environment
 
 PROGRAM = str(Path(sys.executable).with_name("oarepo-s3"))
-SECONDS = 120.0
+SECONDS = 600.0
 
 
 @dataclass(frozen=True)

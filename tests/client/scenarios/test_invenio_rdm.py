@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from oarepo_s3_client import Cancel
+from oarepo_s3_client import Cancel, UploadItem
 from oarepo_s3_client.errors import ClientError, Interrupted, NotAuthorised, NotFound, Refused
 from oarepo_s3_client.events import Event, Finishing
 
@@ -139,6 +139,27 @@ def test_parts_that_are_missing_at_the_end(user: User, rdm: FakeRDM, make_file: 
         with pytest.raises(ClientError):
             user("upload", path, rdm.target)
     assert len(lost) == 1
+
+
+def test_many_small_files_are_opened_by_one_request(user: User, rdm: FakeRDM, make_file: MakeFile) -> None:
+    paths = [make_file(size, f"{size}.bin", str(size)) for size in (0, 1, 10, 1000, PART + 1)]
+    report = user("upload_many", map(UploadItem, paths), rdm.target)
+    assert len(report.uploaded) == 5
+    assert {path.name: rdm.files[path.name].content for path in paths} == {
+        path.name: path.read_bytes() for path in paths
+    }
+    assert rdm.requests.count("POST /files") <= 3
+    again = user("upload_many", map(UploadItem, paths), rdm.target)
+    assert sum(one.bytes_sent for one in again.uploaded) == 0
+
+
+def test_one_that_is_there_makes_stock_refuse_all(user: User, rdm: FakeRDM, make_file: MakeFile) -> None:
+    user("upload", make_file(10, "there"), rdm.target)
+    paths = [make_file(10, name) for name in ("a", "there", "z")]
+    paths[1].write_bytes(b"another content")
+    report = user("upload_many", map(UploadItem, paths), rdm.target, on_error="skip")
+    assert {one.key for one in report.uploaded} == {"a", "z"}
+    assert ["already exists" in error.message for _, error in report.failed] == [True]
 
 
 def test_an_empty_file(user: User, rdm: FakeRDM, make_file: MakeFile) -> None:

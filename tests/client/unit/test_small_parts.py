@@ -43,10 +43,14 @@ def test_a_part_outside_the_plan(number: int) -> None:
         Plan(25, 10).part(number)
 
 
-@pytest.mark.parametrize(("size", "part_size"), [(0, 1), (1, 0)])
-def test_a_plan_of_nothing(size: int, part_size: int) -> None:
+@pytest.mark.parametrize(("size", "part_size"), [(-1, 1), (1, 0)])
+def test_a_plan_that_cannot_be(size: int, part_size: int) -> None:
     with pytest.raises(ValueError, match="at least one byte"):
         Plan(size, part_size)
+
+
+def test_nothing_is_one_part() -> None:
+    assert [Plan(0, 1).part(n) for n in range(1, Plan(0, 1).parts_count + 1)] == [Part(1, 0, 0)]
 
 
 @pytest.mark.parametrize(

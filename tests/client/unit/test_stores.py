@@ -83,6 +83,7 @@ def test_a_connection_is_used_again(stores: Stores) -> None:
     assert [request.partition(b"\r\n")[0] for request in seen] == [b"PUT /key?x=1 HTTP/1.1"] * 2
     assert seen[0].endswith(b"\r\n\r\ncontent")
     assert b"authorization" not in seen[0].lower()
+    assert b"\r\nUser-Agent: oarepo-s3-client/" in seen[0]
 
 
 def test_a_connection_that_was_closed_while_idle_is_nobodys_fault(stores: Stores) -> None:

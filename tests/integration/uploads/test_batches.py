@@ -249,6 +249,13 @@ def test_what_befalls_one_of_them(world: World, what: str):
     assert world.current(parts).state is state
 
 
+def test_files_that_were_all_deleted(world: World):
+    uploads = opened(world, small(world, "a"), small(world, "b"))
+    for upload in uploads:
+        file_deleted(world, upload)
+    assert complete(world, uploads) == [UploadAborted, UploadAborted]
+
+
 def test_head_that_fails_after_the_joining_leaves_it_completing(world: World):
     (upload,) = opened(world, big(world, "a"))
     world.store.fail("head_object", StoreRetryLater("busy"))
