@@ -92,9 +92,8 @@ class Opener:
             raise UploadBusy("The upload of this file is being completed.", retry_after=5)
         try:
             return Opened(self._resume(session, active, request, plan), resumed=True)
-        except (
-            sessions.Superseded
-        ):  # whoever was opening it has just got the store's answer, for which no lock is needed
+        except sessions.Superseded:
+            # Whoever was opening it has just got the store's answer, for which no lock is needed.
             opened = sessions.get(session, active.id) or active
             return Opened(self._resume(session, opened, request, plan), resumed=True)
 

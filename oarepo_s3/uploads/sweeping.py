@@ -92,11 +92,13 @@ class Sweeper:
         deadline = self._context.after(self._context.rules.sweep_deadline)
         outcomes: Sequence[Outcome] = ()
         with ThreadPoolExecutor(self._context.rules.sweep_concurrency) as pool:
-            while self._context.clock() < deadline and (batch := self._take()):
-                clearing = [pool.submit(self._clear_one, upload) for upload in batch]
-                self._end(outcomes, report)  # those of the batch before, while the store is busy with this one
-                outcomes = [future.result() for future in clearing]
-            self._end(outcomes, report)
+            try:
+                while self._context.clock() < deadline and (batch := self._take()):
+                    clearing = [pool.submit(self._clear_one, upload) for upload in batch]
+                    self._end(outcomes, report)  # those of the batch before, while the store is busy with this one
+                    outcomes = [future.result() for future in clearing]
+            finally:  # also when no more rows can be taken
+                self._end(outcomes, report)
         return report
 
     def _take(self) -> Sequence[Upload]:

@@ -105,6 +105,26 @@ def test_many_uploads_in_batches(world: World) -> None:
     )
 
 
+def test_what_is_cleared_is_ended_although_no_more_rows_can_be_taken(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    object.__setattr__(world.service.context.rules, "sweep_batch", 1)
+    open_many(world, 2)
+    world.clock.forward(hours=23)
+    take, taken = sessions.take_due, list[int]()
+
+    def take_once(*arguments: object) -> object:
+        taken.append(1)
+        if len(taken) == 2:
+            raise ZeroDivisionError("no database")
+        return take(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(sessions, "take_due", take_once)
+    with pytest.raises(ZeroDivisionError):
+        world.service.sweep()
+    assert db.session.query(UploadSession).filter_by(state="aborted").count() == 1
+
+
 @pytest.mark.parametrize("error", [StoreRefused("access denied"), ZeroDivisionError("secret")], ids=["store", "bug"])
 def test_one_upload_that_the_store_refuses_does_not_stop_the_rest(
     world: World, monkeypatch: pytest.MonkeyPatch, error: Exception
