@@ -132,6 +132,21 @@ def test_abort_gives_no_head_to_a_key_that_had_none(world: World) -> None:
     assert world.head() is None
 
 
+def test_abort_keeps_a_file_that_got_its_content_by_other_means(world: World) -> None:
+    upload = world.open()
+    file = world.file(upload)
+    assert file is not None
+    file.readable, file.checksum = True, "md5:0"
+    db.session.commit()
+    assert world.service.abort(upload).state is State.ABORTED
+    file, head = world.file(upload), world.head()
+    assert file is not None
+    assert head is not None
+    assert (file.readable, file.checksum, head.version_id) == (True, "md5:0", upload.version_id)
+    assert world.bucket().size == upload.size
+    assert world.store.uploads() == []
+
+
 def test_missing_and_wrong_parts_are_named_and_can_be_repaired(world: World) -> None:
     upload = world.open()
     world.put_size(upload, 1, 5 * MIB)
