@@ -7,8 +7,8 @@ import threading
 from collections.abc import Callable
 from time import monotonic
 
-BLOCK = 256 * 1024
-"""Bytes that are read, hashed and sent at a time: they stay in the processor's cache between the three."""
+BLOCK = 1024 * 1024
+"""Bytes that are read, hashed and sent at a time: enough that handing them to another thread costs little."""
 
 SMALLEST_BLOCK = 4096
 
