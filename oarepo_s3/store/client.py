@@ -180,18 +180,19 @@ class S3Client:
 
     def head_object(self, s3_bucket: str, key: str) -> StoredObject | None:
         """The object under the key, or None; also when there is no such bucket, which an answer to HEAD cannot tell."""
+        target = {"Bucket": self.wire_bucket(s3_bucket), "Key": key}
         with self._watch.call(faults.HEAD):
             try:
-                answer = self._client.head_object(Bucket=self.wire_bucket(s3_bucket), Key=key)
+                with self._direct.attempt(faults.HEAD, "HEAD", target) as answer:
+                    headers = answer.headers if answer else _headers_of(self._client.head_object(**target))
             except ClientError as error:
                 if error.response["ResponseMetadata"]["HTTPStatusCode"] == 404:
                     return None
                 raise
         # Header names know no case, and Swift sends Oarepo-Upload.
-        metadata = {name.lower(): value for name, value in answer.get("Metadata", {}).items()}
-        return StoredObject(
-            answer["ContentLength"], _unquoted(answer.get("ETag")), metadata.get(STAMP), answer.get("ContentType")
-        )
+        told = {name.lower(): value for name, value in headers.items()}
+        size, etag = int(told["content-length"]), _unquoted(told.get("etag"))
+        return StoredObject(size, etag, told.get(f"x-amz-meta-{STAMP}"), told.get("content-type"))
 
     def delete_object(self, s3_bucket: str, key: str) -> None:
         """Delete the object; one that is gone already is success."""
@@ -235,6 +236,11 @@ class S3Client:
 
 def _stored_part(part: Mapping[str, Any]) -> StoredPart:
     return StoredPart(part["PartNumber"], part["Size"], _unquoted(part.get("ETag")), part.get("LastModified"))
+
+
+def _headers_of(answer: Mapping[str, Any]) -> Mapping[str, str]:
+    headers: Mapping[str, str] = answer["ResponseMetadata"]["HTTPHeaders"]
+    return headers
 
 
 def _unquoted(etag: str | None) -> str:

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 CESNET z.s.p.o.
 # SPDX-License-Identifier: MIT
 
-"""First attempts past botocore's machinery, for the calls that a sweep makes by the thousand.
+"""First attempts past botocore's machinery, for the calls that a sweep or a batch makes by the thousand.
 
 For each call botocore evaluates the rules of endpoints and emits a dozen events, which costs more CPU time than sending
 the request. Here the request is only signed, and sent by the HTTP session of botocore's client, with its time-outs,
@@ -30,7 +30,7 @@ _GONE = re.compile(rb"<Code>(NoSuchUpload|NoSuchKey)</Code>")
 
 
 class DirectCalls:
-    """Makes the first attempt at calls about one upload. Threads may share an instance.
+    """Makes the first attempt at calls about one upload or object. Threads may share an instance.
 
     :param client: botocore's client of S3, which goes on with what is not plain.
     :param region: the region to sign for.
@@ -47,19 +47,19 @@ class DirectCalls:
         client.meta.events.register("before-send.s3", self._hand_over)
 
     @contextmanager
-    def attempt(self, operation: Operation, method: str, target: dict[str, str]) -> Iterator[bool]:
-        """Tell whether the call has succeeded with an empty answer; if not, make it by botocore inside the block.
+    def attempt(self, operation: Operation, method: str, target: dict[str, str]) -> Iterator[AWSResponse | None]:
+        """Give the answer if it is plain and has no body; if there is none, make the call by botocore inside the block.
 
-        :param target: ``Bucket``, ``Key`` and ``UploadId`` as for botocore, which checks them.
-        :raises ClientError: the store knows no such upload.
+        :param target: ``Bucket``, ``Key`` and, if it is about one, ``UploadId`` as for botocore, which checks them.
+        :raises ClientError: the store knows no such upload or object.
         """
         outcome = self._send(method, target)
-        if isinstance(outcome, AWSResponse) and outcome.status_code == 404 and (found := _GONE.search(outcome.content)):
+        if isinstance(outcome, AWSResponse) and outcome.status_code == 404 and (code := _gone(method, outcome)):
             metadata = {"HTTPStatusCode": 404, "HTTPHeaders": {}}
-            raise ClientError({"Error": {"Code": found[1].decode()}, "ResponseMetadata": metadata}, operation.name)
+            raise ClientError({"Error": {"Code": code}, "ResponseMetadata": metadata}, operation.name)
         self._unclear.outcome = outcome
         try:
-            yield isinstance(outcome, AWSResponse) and outcome.status_code == 204
+            yield outcome if isinstance(outcome, AWSResponse) and _is_plain(method, outcome) else None
         finally:
             self._unclear.outcome = None
 
@@ -68,10 +68,11 @@ class DirectCalls:
         if self._endpoint is None or not all(target.values()):
             return None
         location = self._endpoint.locate(target["Bucket"], target["Key"])
-        query = f"uploadId={quote(target['UploadId'], safe='')}"
+        query = f"uploadId={quote(target['UploadId'], safe='')}" if "UploadId" in target else ""
         signed = authorization(self._credentials(), self._keys, datetime.now(UTC), method, location, query)
         headers = HeadersDict(signed | {"User-Agent": self._user_agent})
-        request = AWSPreparedRequest(method, f"{location.base}{location.path}?{query}", headers, None, False)
+        url = f"{location.base}{location.path}{'?' if query else ''}{query}"
+        request = AWSPreparedRequest(method, url, headers, None, False)
         try:
             return self._http.send(request)
         except HTTPClientError as error:
@@ -84,6 +85,21 @@ class DirectCalls:
         if isinstance(outcome, HTTPClientError):
             raise outcome
         return outcome
+
+
+def _gone(method: str, answer: AWSResponse) -> str | None:
+    """The code of what is not there; an answer to HEAD has none, so botocore takes the status."""
+    if method == "HEAD":
+        return "404"
+    found = _GONE.search(answer.content)
+    return found[1].decode() if found else None
+
+
+def _is_plain(method: str, answer: AWSResponse) -> bool:
+    """Whether it says all that there is to know; that to HEAD has to tell the size."""
+    if method == "HEAD":
+        return answer.status_code == 200 and "Content-Length" in answer.headers
+    return bool(answer.status_code == 204)
 
 
 def _endpoint_of(client: Any) -> Endpoint | None:

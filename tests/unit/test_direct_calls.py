@@ -24,6 +24,11 @@ ONE_PART = Scripted(
     '<Part><PartNumber>1</PartNumber><ETag>"e"</ETag><Size>7</Size></Part></ListPartsResult>'
 )
 CALLS = (S3Client.abort_upload, S3Client.list_parts)
+FOUND = Scripted(headers={"Content-Length": "7", "ETag": '"e"', "X-Amz-Meta-Oarepo-Upload": "stamp"})
+
+
+def head(client, bucket, key, upload_id):
+    return client.head_object(bucket, key)
 
 
 @pytest.fixture
@@ -85,7 +90,16 @@ def test_a_list_is_read_by_botocore_and_asked_for_once():
     assert (part.number, part.size, part.etag, by_botocore(request)) == (1, 7, "e", False)
 
 
-@pytest.mark.parametrize("call", CALLS)
+@pytest.mark.parametrize("answer", [FOUND, Scripted(headers={"Content-Length": "0"}), Scripted(status=404)])
+def test_a_head_takes_one_request_without_botocore_and_is_read_alike(answer):
+    ours, (request,) = ask(head, answer)
+    assert (request.method, request.path, by_botocore(request)) == ("HEAD", "/bucket/a%20key", False)
+    theirs, (request,) = ask(head, answer, config=BY_BOTOCORE)
+    assert by_botocore(request)
+    assert ours == theirs
+
+
+@pytest.mark.parametrize("call", [*CALLS, head])
 @pytest.mark.parametrize(
     "answers",
     [
