@@ -32,7 +32,7 @@ S3_MULTIPART_URLS_PER_ANSWER = 50
 S3_MULTIPART_MAX_URLS_PER_ANSWER = 10_000
 """How many part URLs a request may ask for at most."""
 
-S3_MULTIPART_BATCH_LIMIT = 100
+S3_MULTIPART_BATCH_LIMIT = 250
 """How many files a request may open or complete at a time. All of its URLs together count as those of one answer."""
 
 S3_MULTIPART_PART_SIZE = 16 * MIB

@@ -36,7 +36,7 @@ from oarepo_s3_client.servers.protocol import Sleep
 
 Result = TypeVar("Result")
 
-BATCH = 100
+BATCH = 250
 """Files of a batch, unless the repository takes fewer: its own limit by default."""
 
 KEPT_BYTES = 16 * 2**20

@@ -88,7 +88,9 @@ class NewUpload(NewFile):
     parts: str | None
 
 
-QUERY_FIELDS = frozenset(UploadSchema().fields)
+_UPLOAD = UploadSchema()
+
+QUERY_FIELDS = frozenset(_UPLOAD.fields)
 """Fields of a new upload that may also come in the address."""
 
 RESERVED = frozenset(
@@ -105,7 +107,7 @@ def new_upload(data: Mapping[str, Any]) -> NewUpload:
     :raises InvalidKey: the key is one of our own paths.
     :raises InvalidChecksum: the checksum has no form that can be compared.
     """
-    loaded = load(UploadSchema(), data)
+    loaded = load(_UPLOAD, data)
     check_not_reserved(loaded["key"])
     checksum = loaded["checksum"]
     if checksum is not None and not _CHECKSUM.fullmatch(checksum):

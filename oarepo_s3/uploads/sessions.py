@@ -9,7 +9,7 @@ Everything here works inside the transaction of its caller; :func:`transaction` 
 import uuid
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, replace
+from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -58,11 +58,16 @@ def end_reading() -> None:
 
 def insert(session: AnySession, uploads: Sequence[Upload]) -> None:
     """Write new rows and their first event; those that are open from the start have a second one."""
-    session.execute(sa.insert(_UPLOADS), [asdict(upload) for upload in uploads])
+    session.execute(sa.insert(_UPLOADS), [_values_of(upload) for upload in uploads])
     events = [_event(one, "created", None, State.OPENING, one.created, one.created_by) for one in uploads]
     opened = [one for one in uploads if one.state is State.OPEN]
     events += [_event(one, Event.OPENED, State.OPENING, State.OPEN, one.created, one.created_by) for one in opened]
     session.execute(sa.insert(_EVENTS), events)
+
+
+def _values_of(upload: Upload) -> dict[str, Any]:
+    """The columns; ``asdict`` would copy every value in depth."""
+    return {field.name: getattr(upload, field.name) for field in fields(upload)}
 
 
 def advance(
