@@ -19,11 +19,12 @@ from invenio_records_permissions.generators import AnyUser, AuthenticatedUser, D
 from invenio_records_permissions.policies.records import RecordPermissionPolicy
 from invenio_records_resources.resources import FileResourceConfig
 from invenio_records_resources.services import FileServiceConfig
-from invenio_records_resources.services.files.components import FileProcessorComponent
+from invenio_records_resources.services.files.components import FileMetadataComponent, FileProcessorComponent
 from invenio_records_resources.services.files.generators import IfTransferType
 from invenio_records_resources.services.files.links import FileEndpointLink
 from invenio_records_resources.services.records.links import RecordEndpointLink
 
+from oarepo_s3.records_resources.counting import FileMetadataComponent as OurFileMetadataComponent
 from oarepo_s3.records_resources.processing import FileProcessorComponent as OurFileProcessorComponent
 
 from .model import RepositoryDraft, RepositoryRecord
@@ -171,13 +172,13 @@ class DraftFilesConfig(FileServiceConfig):
     file_links_item = _links("draft_files", commit="create_commit")
 
 
-class OurDraftFilesConfig(DraftFilesConfig):
-    """The same with our component for what follows a commit, as ``RDM_DRAFT_FILES_SERVICE_COMPONENTS`` sets it."""
+OURS = {FileMetadataComponent: OurFileMetadataComponent, FileProcessorComponent: OurFileProcessorComponent}
 
-    components = [
-        OurFileProcessorComponent if component is FileProcessorComponent else component
-        for component in FileServiceConfig.components
-    ]
+
+class OurDraftFilesConfig(DraftFilesConfig):
+    """The same with our components, as ``RDM_DRAFT_FILES_SERVICE_COMPONENTS`` sets them."""
+
+    components = [OURS.get(component, component) for component in FileServiceConfig.components]
 
 
 # resources ------------------------------------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ import pytest
 from invenio_db import db
 
 from oarepo_s3.uploads.states import State
+from tests.rdm import services
 
 from .world import MIB, PART, SIZE, RepositoryWorld, entry, entry_of
 
@@ -279,3 +280,17 @@ def at_once(world: RepositoryWorld, count: int, act: Callable[[], Any]) -> list[
     world.alone = True
     assert len(answers) == count
     return answers
+
+
+# limit to the number of files -----------------------------------------------------------------------------------------
+
+
+def test_repetitions_do_not_count_towards_the_number_of_files(
+    world: RepositoryWorld, pid: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(services.OurDraftFilesConfig, "max_files_count", 2)
+    assert world.init(pid, entry("a"), entry("b")).status_code == 201
+    first = entry_of(world.init(pid, entry("a"), entry("b")), "b")
+    assert first["file_id"] == entry_of(world.init(pid, entry("b")), "b")["file_id"]
+    assert world.init(pid, entry("b"), entry("c")).status_code == 400
+    assert [row.key for row in world.rows()] == ["a", "b"]
