@@ -56,7 +56,7 @@ def choose(*, json: bool, quiet: bool) -> Display:
         return JSONLines()
     if quiet:
         return Quiet()
-    if sys.stdout.isatty() and os.environ.get("TERM") != "dumb":
+    if sys.stdout is not None and sys.stdout.isatty() and os.environ.get("TERM") != "dumb":
         from oarepo_s3_client.cli.bars import Bars
 
         return Bars()
@@ -67,12 +67,14 @@ def choose(*, json: bool, quiet: bool) -> Display:
 
 def complain(text: str) -> None:
     """A line on standard error."""
-    print(text, file=sys.stderr, flush=True)
+    if sys.stderr is not None:  # for print it would mean standard output
+        print(text, file=sys.stderr, flush=True)
 
 
 def complain_in_handler(text: str) -> None:
     """The same where the signal may have come in the middle of another print."""
-    os.write(2, f"{text}\n".encode())
+    if sys.stderr is not None:  # or 2 may be the number of any other open file
+        os.write(2, f"{text}\n".encode())
 
 
 def error_text(error: ClientError) -> str:

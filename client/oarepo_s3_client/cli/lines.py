@@ -98,8 +98,9 @@ def started_line(event: events.Started) -> str:
 
 def retry_line(event: events.Retry) -> str:
     """What is tried again."""
-    where = "" if event.part is None else f"part {event.part}: "
-    return printable(f"{event.key}: {where}{event.reason}; again in {duration_text(event.wait)}")
+    part = "" if event.part is None else f"part {event.part}"
+    said = (event.key, part, f"{event.reason}; again in {duration_text(event.wait)}")
+    return printable(": ".join(filter(None, said)))
 
 
 def totals_line(totals: Totals) -> str:

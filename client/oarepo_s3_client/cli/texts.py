@@ -4,6 +4,8 @@
 """Numbers and names as people read and write them."""
 
 import re
+import unicodedata
+from itertools import accumulate, takewhile
 
 UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
 _SIZE = re.compile(r"(?P<number>\d+(?:\.\d+)?)\s*(?P<prefix>[kmgtp]?)(?P<binary>i?)b?(?:/s)?", re.IGNORECASE)
@@ -77,16 +79,43 @@ def printable(name: str) -> str:
     )
 
 
+def cell_width(text: str) -> int:
+    """Columns of a terminal that a text of printable letters takes.
+
+    Wide letters, by Unicode's annex 11, take two; marks on other letters and inner parts of Korean syllables none.
+    """
+    if text.isascii():
+        return len(text)
+    return sum(map(_cells, text))
+
+
+def _cells(letter: str) -> int:
+    if unicodedata.category(letter) in ("Mn", "Me") or "\u1160" <= letter <= "\u11ff":
+        return 0
+    return 2 if unicodedata.east_asian_width(letter) in "WF" else 1
+
+
+def shortened(text: str, most: int, ellipsis: str = "…") -> str:
+    """The beginning of a text, with an ellipsis if there is more than ``most`` columns hold."""
+    if cell_width(text) <= most:
+        return text
+    widths = accumulate(map(_cells, text))
+    fitting = sum(1 for _ in takewhile(lambda width: width <= most - len(ellipsis), widths))
+    return text[:fitting] + ellipsis[:most]
+
+
+def padded(text: str, columns: int, *, right: bool = False) -> str:
+    """A text filled up with blanks, in front of it if it belongs to the right."""
+    blank = " " * (columns - cell_width(text))
+    return blank + text if right else text + blank
+
+
 def table(rows: list[tuple[str, ...]], right: frozenset[int] = frozenset()) -> list[str]:
     """Lines of aligned columns, the first row being the head; columns in ``right`` hold numbers."""
-    from rich.cells import cell_len  # letters of some scripts take two cells
-
-    widths = [max(map(cell_len, column)) for column in zip(*rows, strict=True)]
+    widths = [max(map(cell_width, column)) for column in zip(*rows, strict=True)]
     lines = []
     for row in rows:
-        cells = []
-        for index, cell in enumerate(row):
-            blank = " " * (widths[index] - cell_len(cell))
-            cells.append(blank + cell if index in right else cell + blank)
-        lines.append("  ".join(cells).rstrip())
+        cells = zip(row, widths, strict=True)
+        padded_cells = (padded(cell, width, right=place in right) for place, (cell, width) in enumerate(cells))
+        lines.append("  ".join(padded_cells).rstrip())
     return lines

@@ -108,6 +108,11 @@ class Tracker:
         with self._lock:
             return [(transfer, transfer.meter.rate(now)) for transfer in self._running.values()]
 
+    def runs(self, name: str) -> bool:
+        """Whether this transfer is running, so that its ``note`` says what it waits for."""
+        with self._lock:
+            return name in self._running
+
     def totals(self) -> Totals:
         """The sums of now."""
         now = self._clock()

@@ -137,6 +137,7 @@ class Terminal:
 
     def __init__(self, argv: list[str], environment: Mapping[str, str]) -> None:
         self._near, far = pty.openpty()
+        self._open = True
         self.process = subprocess.Popen(
             argv, env=dict(environment), stdin=far, stdout=far, stderr=far, start_new_session=True
         )
@@ -149,7 +150,13 @@ class Terminal:
     def __exit__(self, *_: Any) -> None:
         self.process.kill()
         self.process.wait(SECONDS)
-        os.close(self._near)
+        self.hang_up()
+
+    def hang_up(self) -> None:
+        """Close the window; the process goes on, as one that was detached from it."""
+        if self._open:
+            os.close(self._near)
+        self._open = False
 
     def write(self, text: str) -> None:
         """Type something; Ctrl-C is ``\\x03``."""

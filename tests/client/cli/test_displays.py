@@ -3,11 +3,8 @@
 """What is drawn and printed of events."""
 
 import io
-import re
-from collections.abc import Iterator
 
 import pytest
-from rich.console import Console
 
 from oarepo_s3_client import events
 from oarepo_s3_client.cli import display
@@ -97,9 +94,15 @@ def test_lines_say_that_they_stop(capfd: pytest.CaptureFixture[str]) -> None:
     assert capfd.readouterr().err == f"{display.STOPPING}\n"
 
 
+@pytest.mark.parametrize("key", ["", "a"])
+def test_lines_name_what_waits(key: str, capfd: pytest.CaptureFixture[str]) -> None:
+    Lines().event(events.Retry("", key, None, "no answer", 3.0))
+    assert capfd.readouterr().out == ("a: " if key else "") + "no answer; again in 3.0 s\n"
+
+
 def test_one_file_needs_no_summary(capfd: pytest.CaptureFixture[str]) -> None:
     Lines().event(events.Summary(1, 0, 1, 1.0))
-    Bars(Console()).event(events.Summary(1, 0, 1, 1.0))
+    Bars().event(events.Summary(1, 0, 1, 1.0))
     assert capfd.readouterr().out == ""
 
 
@@ -137,96 +140,6 @@ def test_every_event_is_a_line_that_the_schema_allows(capfd: pytest.CaptureFixtu
     assert {line["type"] for line in lines} == {kind.type for kind in events.Event.__subclasses__()}
 
 
-# bars -----------------------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def screen() -> Console:
-    """A terminal of 100 columns that keeps what it is sent."""
-    return Console(file=io.StringIO(), force_terminal=True, width=100, color_system=None, highlight=False)
-
-
-@pytest.fixture
-def bars(screen: Console) -> Iterator[Bars]:
-    shown = Bars(screen, screen)
-    yield shown
-    shown.close()
-
-
-def drawn(bars: Bars, width: int = 100) -> list[str]:
-    """The rows of bars as they are now."""
-    page = Console(file=io.StringIO(), width=width, color_system=None, highlight=False)
-    page.print(bars.draw())
-    assert isinstance(page.file, io.StringIO)
-    return [line.rstrip() for line in page.file.getvalue().splitlines()]
-
-
-def test_bar_of_a_file(bars: Bars) -> None:
-    bars.event(events.Started("t", "a.bin", 64 * MIB, 4, 16 * MIB, 0, "records_files"))
-    bars.event(events.Progress("t", "a.bin", 48 * MIB, 64 * MIB))
-    (row,) = drawn(bars)
-    assert re.fullmatch(r"a\.bin +━+[╸╺ ━]* +75 %    48\.0 MiB / 64\.0 MiB", row)
-
-
-def test_narrow_terminals_show_less(screen: Console, bars: Bars) -> None:
-    screen.width = 60
-    bars.event(events.Started("t", "a" * 90, 64 * MIB, 4, 16 * MIB, 0, "records_files"))
-    (row,) = drawn(bars, 60)
-    assert re.match(r"a{19}… [━ ]+ +0 %", row)
-    assert "MiB / " not in row
-
-
-def test_waiting_and_finishing_are_visible(bars: Bars) -> None:
-    bars.event(events.Started("t", "a.bin", 64 * MIB, 4, 16 * MIB, 0, "records_files"))
-    bars.event(events.Retry("t", "a.bin", 3, "503", 2.0))
-    assert drawn(bars)[0].endswith("part 3 again in 2 s (503)")
-    bars.event(events.Finishing("t", "a.bin"))
-    assert drawn(bars)[0].endswith("finishing …")
-
-
-def test_total_of_many_files_is_the_last_row(bars: Bars) -> None:
-    bars.expect(1000, 1000 * MIB)
-    for number in range(12):
-        bars.event(events.Started(f"t{number}", f"{number}.bin", MIB, 1, MIB, 0, "records_files"))
-    bars.event(events.Failed("t0", "0.bin", "failed", "No.", ""))
-    bars.event(events.Finished("t99", "99.bin", MIB, None, 0.0, 0))
-    rows = drawn(bars)
-    assert len(rows) == 9
-    assert rows[-1].startswith("1 of 1,000 files, 1 failed")
-
-
-def test_stopping_is_visible(bars: Bars) -> None:
-    bars.event(events.Started("t", "a.bin", MIB, 1, MIB, 0, "records_files"))
-    bars.stopping()
-    assert drawn(bars)[-1] == display.STOPPING
-
-
-def test_what_is_done_stays_on_the_screen(screen: Console, bars: Bars) -> None:
-    for event in EVENTS:
-        bars.event(event)
-    bars.result({}, "answer")
-    bars.error(NotAuthorised("The token was refused.", hint="Log in."))
-    assert isinstance(screen.file, io.StringIO)
-    text = re.sub(r"\x1b\[[\d;?]*[a-zA-Z]", "", screen.file.getvalue())
-    for line in (
-        "✓ a\\x1b.bin: 64.0 MiB in 2.0 s (24.0 MiB/s)",
-        "✗ b: b cannot be read. Look.",
-        "• é: sent with composed letters",
-        "✗ 1 file, 64.0 MiB in 2.0 s; 1 failed",
-        "answer",
-        "✗ The token was refused. Log in.",
-    ):
-        assert f"{line}\n" in text
-
-
-def test_rest_of_the_notices_is_counted_at_the_end(screen: Console, bars: Bars) -> None:
-    for number in range(7):
-        bars.event(events.Notice("name_normalised", "composed", str(number)))
-    bars.close()
-    assert isinstance(screen.file, io.StringIO)
-    assert "… and 2 notices more of this kind (name_normalised)" in screen.file.getvalue()
-
-
 # which ----------------------------------------------------------------------------------------------------------------
 
 
@@ -247,3 +160,15 @@ def test_display_fits_the_output(
     monkeypatch.setattr("sys.stdout.isatty", lambda: terminal, raising=False)
     monkeypatch.setenv("TERM", term)
     assert type(display.choose(**{"json": False, "quiet": False, **options})) is kind
+
+
+def test_process_without_output_gets_lines(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr("sys.stdout", None)
+    assert type(display.choose(json=False, quiet=False)) is Lines
+
+
+def test_complaints_go_to_no_other_file(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr("sys.stderr", None)
+    display.complain("lost")
+    display.complain_in_handler("lost")
+    assert capfd.readouterr() == ("", "")

@@ -15,7 +15,7 @@ from tests.client.repository import Repository
 from tests.servers.postgres import PostgresServer
 from tests.servers.s3 import S3Server
 
-FILES = int(os.environ.get("OAREPO_S3_MANY_FILES", "1000"))
+FILES = int(os.environ.get("OAREPO_S3_MANY_FILES", "10000"))
 
 UNREADABLE = 5
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.client.cli.program import SLOW, Program, fetched, md5
+from tests.client.cli.program import PROGRAM, SECONDS, SLOW, Program, fetched, md5
 from tests.client.repository import PART, READER_TOKEN, TOKEN, Repository
 
 MakeFile = Callable[..., Path]
@@ -144,6 +144,28 @@ def test_ctrl_c_on_a_terminal(program: Program, target: str, make_file: MakeFile
     assert text.rindex("\x1b[?25h") > text.rindex("\x1b[?25l")
 
 
+def test_closed_window_does_not_stop_a_process_that_was_detached(
+    program: Program, target: str, make_file: MakeFile
+) -> None:
+    path = make_file(4 * PART)
+    with program.on_terminal("upload", path, target, *SLOW) as terminal:
+        terminal.wait_for("MiB/s")
+        terminal.hang_up()
+        assert terminal.process.wait(SECONDS) == 0
+    assert fetched(program, target, "data.bin") == md5(path)
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-"])
+def test_closed_outputs_do_no_harm(program: Program, target: str, make_file: MakeFile, closed: str) -> None:
+    path = make_file(PART)
+    line = f'exec "$0" upload "$1" "$2" {closed}'
+    done = subprocess.run(
+        ["sh", "-c", line, PROGRAM, str(path), target], env=program.variables(), capture_output=True, timeout=SECONDS
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert fetched(program, target, "data.bin") == md5(path)
+
+
 def test_login_does_not_show_the_token(program: Program, target: str) -> None:
     user = program.with_environment(OAREPO_S3_TOKEN="")
     with user.on_terminal("login", target) as terminal:
@@ -190,7 +212,7 @@ def test_help_waits_for_no_big_library() -> None:
     code = (
         "import sys; before = set(sys.modules); "  # what measures the coverage has its own
         "from oarepo_s3_client.cli.main import run; run(['upload', '--help']); "
-        "print([name for name in ('httpx', 'rich', 'ssl', 'asyncio', 'hashlib') if name in set(sys.modules) - before])"
+        "print([name for name in ('httpx', 'tqdm', 'ssl', 'asyncio', 'hashlib') if name in set(sys.modules) - before])"
     )
     # Measuring coverage in the process would import some of them.
     env = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE")}

@@ -72,6 +72,42 @@ def test_tables_align_wide_letters() -> None:
     assert lines == ["SIZE  KEY   X", "   1  漢字  x", "  12  abc"]
 
 
+@pytest.mark.parametrize(
+    ("text", "width"),
+    [
+        ("", 0),
+        ("data.bin", 8),
+        ("Příloha", 7),
+        ("漢字", 4),
+        ("ｗｉｄｅ", 8),
+        ("e\u0301", 1),
+        ("a\u20dd", 1),
+        ("\u1112\u1161\u11ab", 2),
+        ("각", 2),
+        ("🗎🚀", 3),
+    ],
+)
+def test_width_of_letters_of_all_kinds(text: str, width: int) -> None:
+    assert texts.cell_width(text) == width
+
+
+@pytest.mark.parametrize(
+    ("text", "most", "ellipsis", "short"),
+    [
+        ("data.bin", 8, "…", "data.bin"),
+        ("data.bin", 7, "…", "data.b…"),
+        ("data.bin", 7, "...", "data..."),
+        ("data.bin", 2, "...", ".."),
+        ("data.bin", 1, "…", "…"),
+        ("漢字漢字", 8, "…", "漢字漢字"),
+        ("漢字漢字", 6, "…", "漢字…"),
+        ("e\u0301e\u0301e\u0301", 2, "…", "e\u0301…"),
+    ],
+)
+def test_what_is_too_long_ends_in_an_ellipsis(text: str, most: int, ellipsis: str, short: str) -> None:
+    assert texts.shortened(text, most, ellipsis) == short
+
+
 def test_counts() -> None:
     assert (texts.count_text(1, "file"), texts.count_text(10_000, "file")) == ("1 file", "10,000 files")
 
