@@ -49,5 +49,7 @@ class Interrupts:
             self._first()
             return
         # Worker threads would hold up an ordinary exit; the journal is safe against a process that is gone.
-        self._second()
-        os._exit(Interrupted.exit_code)
+        try:
+            self._second()
+        finally:  # whether or not there is a terminal to say it on
+            os._exit(Interrupted.exit_code)

@@ -167,9 +167,9 @@ class Session:
 
     @staticmethod
     def _say_stopped() -> None:
-        # The cursor may be hidden behind bars.
-        shown = "\x1b[?25h\n" if sys.stderr.isatty() else ""
-        display.complain_in_handler(f"{shown}oarepo-s3: Stopped at once. Run the same command again to go on.")
+        if os.isatty(1):  # the cursor may be hidden behind bars
+            os.write(1, b"\x1b[?25h\n")
+        display.complain_in_handler("oarepo-s3: Stopped at once. Run the same command again to go on.")
 
 
 def command(function: Callable[Concatenate[Session, P], int | None]) -> Callable[P, None]:

@@ -65,6 +65,7 @@ def test_second_signal_stops_at_once(
 ) -> None:
     codes: list[int] = []
     monkeypatch.setattr(os, "_exit", codes.append)
+    monkeypatch.setattr(os, "isatty", lambda number: number == 1)  # bars are there, and 2 leads to a file
 
     def press_twice(key: str) -> None:
         os.kill(os.getpid(), signal.SIGINT)
@@ -74,6 +75,7 @@ def test_second_signal_stops_at_once(
     ended = oarepo("upload", folder / "a.txt", target)
     assert codes == [5]
     assert "oarepo-s3: Stopped at once." in ended.err
+    assert "\x1b[?25h" in ended.out  # the cursor is shown again
 
 
 def test_ignored_signals_stay_ignored(oarepo: Run, world: World, folder: Path, target: str) -> None:
