@@ -28,3 +28,5 @@ nitpick_ignore = [("py:class", "oarepo_s3.store.sigv4.Grant"), ("py:class", "oar
 html_theme = "furo"
 html_title = "oarepo-s3"
 html_copy_source = False
+html_static_path = ["_static"]
+html_css_files = ["tables.css"]
