@@ -58,7 +58,7 @@ class AsyncClient:
         """Close all connections."""
         self._runner.close()
         await self._http.aclose()
-        self._context.stores.close()
+        self._context.close()
 
     async def upload(
         self,

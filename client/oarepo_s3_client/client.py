@@ -56,7 +56,7 @@ class Client:
         """Close all connections."""
         self._runner.close()
         self._http.close()
-        self._context.stores.close()
+        self._context.close()
 
     def upload(
         self,

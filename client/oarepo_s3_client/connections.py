@@ -4,16 +4,21 @@
 """How the repository is reached: options for the HTTP library, TLS, the token, and what its errors mean."""
 
 import ssl
+from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
 
 from oarepo_s3_client import api
-from oarepo_s3_client.errors import UsageError, untrusted
+from oarepo_s3_client.errors import ServerTrouble, UsageError, untrusted
+from oarepo_s3_client.plan import MIB
 from oarepo_s3_client.retries import Fault, FaultKind
 from oarepo_s3_client.servers.protocol import Request, Response, origin_of
 
 USER_AGENT = "oarepo-s3-client/2.0.0"
+
+LONGEST_ANSWER = 128 * MIB
+"""Bytes of a body that are read. A list of 100,000 files has some 40 MiB, 10,000 URLs of parts have 5 MiB."""
 
 
 def tls_context(ca_bundle: str | None) -> ssl.SSLContext:
@@ -60,13 +65,49 @@ def request_options(request: Request, options: api.Options, target: str | None) 
     return arguments
 
 
-def response_of(answer: httpx.Response) -> Response:
-    """The answer, read to its end."""
-    return Response(answer.status_code, {name.lower(): value for name, value in answer.headers.items()}, answer.content)
+def response_of(answer: httpx.Response, content: bytes) -> Response:
+    """The answer, as flows know it."""
+    return Response(answer.status_code, {name.lower(): value for name, value in answer.headers.items()}, content)
 
 
-def fault_of(error: httpx.HTTPError | httpx.InvalidURL) -> Fault:
+class AnswerTooLong(Exception):
+    """A body has more bytes than any answer needs."""
+
+
+@dataclass
+class Reading:
+    """The body of an answer, as it comes.
+
+    Args:
+        request: what was asked.
+        status: of the answer.
+    """
+
+    request: Request
+    status: int
+    content: bytearray = field(default_factory=bytearray)
+
+    @property
+    def wanted(self) -> bool:
+        """Whether the body is to be read: where a file may come in place of its address, it may have any size."""
+        return self.request.read or self.status >= 300
+
+    def take(self, block: bytes) -> None:
+        """Take a block.
+
+        Raises:
+            AnswerTooLong: it is too much.
+        """
+        self.content += block
+        if len(self.content) > LONGEST_ANSWER:
+            raise AnswerTooLong
+
+
+def fault_of(error: httpx.HTTPError | httpx.InvalidURL | AnswerTooLong) -> Fault:
     """Why there is no answer."""
+    if isinstance(error, AnswerTooLong):
+        text = f"The repository's answer is longer than {LONGEST_ANSWER // MIB} MiB."
+        return Fault(FaultKind.FATAL, "the answer is too long", error=ServerTrouble(text, code="bad_answer", hint=""))
     if isinstance(error, httpx.InvalidURL | httpx.UnsupportedProtocol):
         return Fault(FaultKind.FATAL, "the address is none", error=UsageError("The address cannot be used."))
     if _is_certificate(error):

@@ -7,12 +7,13 @@ Beside the effects of ``servers.protocol`` there are two: a call that may block,
 """
 
 from collections.abc import Callable, Generator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from time import monotonic
 from typing import Any, Protocol, TypeVar
 
 from oarepo_s3_client import api
-from oarepo_s3_client.events import Event, Retry
+from oarepo_s3_client.events import Event, Notice, Retry
 from oarepo_s3_client.journal import Journal
 from oarepo_s3_client.pacing import Pacing
 from oarepo_s3_client.plan import MIB
@@ -84,6 +85,8 @@ class Context:
         emit: takes events, from any thread.
         faces: class of the face by target, as it was found.
         one_put_limits: bytes of a file that may go by one PUT, by target, where its answers have told.
+        without_list: targets of which the user was told that they do not know which parts have arrived.
+        hashers: threads that hash blocks while they are sent: MD5 takes about as long as a fast network does.
     """
 
     options: api.Options
@@ -93,6 +96,16 @@ class Context:
     pacing: Pacing
     faces: dict[Target, type] = field(default_factory=dict)
     one_put_limits: dict[Target, int] = field(default_factory=dict)
+    without_list: set[Target] = field(default_factory=set)
+    hashers: ThreadPoolExecutor = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.hashers = ThreadPoolExecutor(self.options.parallel, thread_name_prefix="oarepo-s3-md5")
+
+    def close(self) -> None:
+        """Close the connections to stores that nobody uses, and end the threads."""
+        self.stores.close()
+        self.hashers.shutdown()
 
     @property
     def backoff(self) -> Backoff:
@@ -107,6 +120,18 @@ class Context:
     def note_plan(self, target: Target, size: int) -> None:
         """Remember that the repository does not have a file of this size sent by one PUT."""
         self.one_put_limits[target] = min(self.one_put_limits.get(target, ONE_PUT_LIMIT), max(0, size - 1))
+
+    def tell_no_list(self, target: Target, key: str, *, again: bool) -> None:
+        """Tell, once, that the repository does not know which parts have arrived, and that a file is sent again."""
+        if target not in self.without_list:
+            self.without_list.add(target)
+            text = (
+                "This repository gives no list of the parts that have arrived: only this machine's journal knows them."
+            )
+            self.emit(Notice("no_part_list", text, key))
+        if again:
+            text = "The upload is open already, and the journal does not know its parts: all of them are sent again."
+            self.emit(Notice("sent_again", text, key))
 
     def asking(self, transfer: str, key: str) -> Asking:
         """How requests for a transfer are repeated."""

@@ -6,7 +6,6 @@
 import secrets
 import time
 from collections.abc import Callable
-from email.utils import parsedate_to_datetime
 from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -16,7 +15,7 @@ from oarepo_s3_client.downloads import compare, find_file
 from oarepo_s3_client.errors import ClientError, NotAuthorised, NotFound, ServerTrouble, UploadGone
 from oarepo_s3_client.flows import Blocking, Context, Flow
 from oarepo_s3_client.integrity import parse_checksum
-from oarepo_s3_client.retries import FaultKind
+from oarepo_s3_client.retries import FaultKind, date_of
 from oarepo_s3_client.servers.discovery import target_of
 from oarepo_s3_client.servers.face import Face, Target
 from oarepo_s3_client.servers.protocol import Asking, Operation
@@ -112,10 +111,11 @@ class Doctor:
         self._checks.append(api.Check(name, ok, detail))
 
     def _check_clock(self, date: str | None) -> None:
-        if date is None:
+        said = None if date is None else date_of(date)
+        if said is None:
             self._say("clock", None, "the repository does not say what time it is")
             return
-        skew = self._now() - parsedate_to_datetime(date).timestamp()
+        skew = self._now() - said.timestamp()
         self._say("clock", abs(skew) <= MAX_SKEW, f"{skew:+.0f} s against the repository")
 
     def _check_token(self, face: Face) -> Flow[None]:

@@ -102,12 +102,16 @@ def seconds_of(retry_after: str | None, now: datetime | None = None) -> float | 
     """Seconds that a ``Retry-After`` header means, as RFC 9110 has it: a number, or a date."""
     if retry_after is None:
         return None
-    if retry_after.strip().isdigit():
+    if re.fullmatch(r"\s*[0-9]{1,15}\s*", retry_after):
         return float(retry_after)
+    date = date_of(retry_after)
+    return None if date is None else max(0.0, (date - (now or datetime.now(UTC))).total_seconds())
+
+
+def date_of(header: str) -> datetime | None:
+    """The time that a ``Date`` header, or another of its kind, means; None if it means none."""
     try:
-        date = parsedate_to_datetime(retry_after)
-    except ValueError:
+        date = parsedate_to_datetime(header)
+    except (ValueError, OverflowError):
         return None
-    if date.tzinfo is None:
-        date = date.replace(tzinfo=UTC)
-    return max(0.0, (date - (now or datetime.now(UTC))).total_seconds())
+    return date.replace(tzinfo=UTC) if date.tzinfo is None else date

@@ -4,7 +4,6 @@
 """The parts of an upload on their way to the store."""
 
 from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from oarepo_s3_client.errors import Interrupted
@@ -17,9 +16,6 @@ from oarepo_s3_client.servers.face import Opened
 from oarepo_s3_client.servers.protocol import Sleep
 from oarepo_s3_client.sources import Source, blocks
 from oarepo_s3_client.work import Arrived, Move, SignedPart
-
-_HASHERS = ThreadPoolExecutor(thread_name_prefix="oarepo-s3-md5")
-"""A block is hashed while it is sent: MD5 takes about as long as a fast network does."""
 
 WORTH_A_THREAD = 64 * 1024
 """Bytes of a block below which handing it over takes longer than hashing it."""
@@ -58,7 +54,7 @@ class SendingParts(MovingParts):
                     digest.update(block)
                     yield block
                 else:
-                    hashing = _HASHERS.submit(digest.update, block)
+                    hashing = self.context.hashers.submit(digest.update, block)
                     try:
                         yield block
                     finally:  # the next one is read into the same memory

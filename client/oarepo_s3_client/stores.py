@@ -25,8 +25,8 @@ Body = Callable[[], Iterator[memoryview]]
 Sink = Callable[[memoryview], None]
 
 READ_BLOCK = 256 * 1024
-LONGEST_ERROR = 64 * 1024
-"""Bytes of an error's text that are read."""
+LONGEST_TEXT = 64 * 1024
+"""Bytes of an answer's own text that are read."""
 
 
 class StoreFault(Exception):
@@ -98,8 +98,10 @@ class Stores:
                 # The store may have answered early and closed; what it has said is worth more than a broken pipe.
                 return _etag_of(connection.getresponse())
             answer = connection.getresponse()
-            lane.clean = True
-            return _etag_of(answer)
+            try:
+                return _etag_of(answer)
+            finally:
+                lane.clean = answer.isclosed()  # it had no more than was read
 
         return self._on_a_lane(url, owner, exchange)
 
@@ -232,10 +234,10 @@ def _authorisation(proxy: SplitResult) -> dict[str, str]:
 def _etag_of(answer: http.client.HTTPResponse, *, read: bool = True) -> str:
     """The ETag of a good answer, which may be empty."""
     if answer.status not in (200, 201, 204, 206):
-        body = answer.read(LONGEST_ERROR)
+        body = answer.read(LONGEST_TEXT)
         raise StoreFault(fault_of_store(answer.status, body, seconds_of(answer.getheader("Retry-After"))))
     if read:
-        answer.read()
+        answer.read(LONGEST_TEXT)
     return (answer.getheader("ETag") or "").strip().strip('"')
 
 
@@ -256,7 +258,8 @@ def _read_all(answer: http.client.HTTPResponse, size: int, sink: Sink) -> None:
             raise StoreFault(Fault(FaultKind.RETRY, "the store broke off"))
         sink(buffer[:count])
         left -= count
-    answer.read()
+    if answer.read(1):
+        raise StoreFault(Fault(FaultKind.RETRY, "the store gives more bytes than it was asked for"))
 
 
 def _fault_of(error: Exception) -> Fault:

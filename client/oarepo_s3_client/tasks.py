@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import httpx
 
 from oarepo_s3_client import api
-from oarepo_s3_client.connections import fault_of, request_options, response_of
+from oarepo_s3_client.connections import AnswerTooLong, Reading, fault_of, request_options, response_of
 from oarepo_s3_client.errors import Interrupted
 from oarepo_s3_client.flows import Blocking, Effect, Flow, Lanes, Parts
 from oarepo_s3_client.many import ManyUploads
@@ -84,8 +84,13 @@ class TaskRunner:
 
     async def _ask(self, request: Request, target: str) -> Any:
         try:
-            return response_of(await self._http.request(**request_options(request, self._options, target)))
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            async with self._http.stream(**request_options(request, self._options, target)) as answer:
+                reading = Reading(request, answer.status_code)
+                if reading.wanted:
+                    async for block in answer.aiter_bytes():
+                        reading.take(block)
+                return response_of(answer, bytes(reading.content))
+        except (httpx.HTTPError, httpx.InvalidURL, AnswerTooLong) as error:
             return fault_of(error)
 
     async def _move(self, parts: Parts, target: str, cancel: api.Cancel) -> None:

@@ -181,9 +181,6 @@ class Upload:
         return opened
 
     def _send_parts(self, face: Face, source: Source, opened: Opened, md5: str | None) -> Flow[api.Uploaded]:
-        if opened.arrived is None:
-            text = "The repository cannot list the parts that have arrived: only this machine's journal knows them."
-            self._context.emit(Notice("no_part_list", text, self.key))
         keep = self._context.options.journal and source.path is not None and opened.plan.parts_count > 1
         with ExitStack() as stack:
             if keep:
@@ -240,6 +237,8 @@ class Upload:
         """
         entry = self._entry(source, opened)
         noted = self._noted(entry) if keep else None
+        if opened.arrived is None and opened.plan.parts_count > 1:
+            self._context.tell_no_list(self._target, self.key, again=opened.found and noted is None)
         arrived, unchecked = sort_arrived(opened, noted, md5, compare=self._context.options.part_md5)
         parts = SendingParts(self._context, face, entry, self._cancel, keep=keep, arrived=arrived, unchecked=unchecked)
         parts.source, parts.headers, parts.md5 = source, opened.headers, md5

@@ -48,8 +48,10 @@ def _add_rules(blueprint: Blueprint, endpoint: "Endpoint") -> None:
     methods = ["POST"] if endpoint.shares_path else None
     rule = endpoint.files_rule
     # The list answers without the slash, too: a redirection would cost a request, and may leave a proxy's HTTPS.
-    options = {"methods": methods, "merge_slashes": False, "strict_slashes": endpoint.shares_path}
-    blueprint.add_url_rule(f"{rule}/", view_func=list_view(endpoint), **options)
+    strict = endpoint.shares_path
+    blueprint.add_url_rule(
+        f"{rule}/", view_func=list_view(endpoint), methods=methods, merge_slashes=False, strict_slashes=strict
+    )
     if not endpoint.shares_path:
         blueprint.add_url_rule(f"{rule}/<path:key>", view_func=file_view(endpoint), merge_slashes=False)
     for path, view in upload_views(endpoint).items():

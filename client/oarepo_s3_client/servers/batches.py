@@ -9,9 +9,10 @@ from typing import Any
 from oarepo_s3_client.errors import ClientError, ServerTrouble
 from oarepo_s3_client.retries import is_passing
 from oarepo_s3_client.servers.face import ByItself
-from oarepo_s3_client.servers.protocol import Asking, Operation, Response, document_of, refusal
+from oarepo_s3_client.servers.protocol import Asking, Operation, Response, document_of, patience_of, refusal
+from oarepo_s3_client.servers.shapes import number_of, objects_of
 
-OTHERWISE = frozenset({"upload_exists", "invalid_size"})
+OTHERWISE = ("upload_exists", "invalid_size")
 """Refusals that may have another answer by itself: a file that was begun in parts, and one of 0 bytes."""
 
 
@@ -34,7 +35,7 @@ def ask_many(
     answer: Response = yield from asking.ask("POST", url, json=list(entries), expect=(400, 413), timeout=timeout)
     if answer.status >= 400:
         raise NoBatches(_limit_of(answer, len(entries)))
-    results = document_of(answer, list)
+    results = objects_of(document_of(answer, list))
     if len(results) != len(entries):
         raise ServerTrouble("The repository does not answer for each file that it was asked about.")
     return results, answer
@@ -50,10 +51,10 @@ def _limit_of(answer: Response, asked: int) -> int:
 
 def not_done(result: Mapping[str, Any]) -> ByItself | ClientError | None:
     """What a result means that is not good; None for a good one."""
-    status = int(result["status"])
+    status = number_of(result.get("status"))
     if status < 400:
         return None
-    wait = result.get("retry_after")
+    wait = patience_of(result.get("retry_after"))
     if is_passing(status) or wait is not None or result.get("code") in OTHERWISE:
-        return ByItself(float(wait or 0.0))
+        return ByItself(wait or 0.0)
     return refusal(status, result)

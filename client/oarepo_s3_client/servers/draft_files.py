@@ -8,11 +8,28 @@ from typing import Any
 
 from oarepo_s3_client.api import FileInfo, UploadStatus
 from oarepo_s3_client.errors import Refused
-from oarepo_s3_client.plan import Plan
+from oarepo_s3_client.plan import MAX_PARTS, Plan
 from oarepo_s3_client.servers.batches import ask_many, not_done
 from oarepo_s3_client.servers.face import Completed, CompleteResult, Opened, OpenResult, Target, Wanted
-from oarepo_s3_client.servers.part_reports import arrived_parts, ask_status, ask_urls, named_parts, parts_to_send_again
+from oarepo_s3_client.servers.part_reports import (
+    arrived_parts,
+    ask_status,
+    ask_urls,
+    file_info,
+    named_parts,
+    parts_to_send_again,
+)
 from oarepo_s3_client.servers.protocol import COMPLETE_SECONDS, Asking, Operation, document_of, error_of, signed_parts
+from oarepo_s3_client.servers.shapes import (
+    headers_of,
+    number_of,
+    object_of,
+    objects_of,
+    of_type,
+    optional_text,
+    unexpected,
+    web_address_of,
+)
 from oarepo_s3_client.work import SignedPart
 
 
@@ -69,7 +86,7 @@ class DraftFiles:
             return Completed(again=again)
         if answer.status == 409:
             raise error_of(answer)
-        return Completed(checksum=document_of(answer, dict).get("checksum"))
+        return Completed(checksum=optional_text(document_of(answer, dict).get("checksum")))
 
     def complete_many(self, etags: Mapping[str, Mapping[int, str]]) -> Operation[list[CompleteResult]]:
         """Make files of their parts, each as by itself."""
@@ -81,8 +98,7 @@ class DraftFiles:
     def put_empty(self, key: str) -> Operation[str | None]:
         """Make a file of 0 bytes."""
         answer = yield from self._asking.ask("PUT", self._target.file(key), content=b"", busy=True)
-        checksum: str | None = document_of(answer, dict).get("checksum")
-        return checksum
+        return optional_text(document_of(answer, dict).get("checksum"))
 
     def status(self, key: str) -> Operation[UploadStatus]:
         """The upload of a file."""
@@ -113,15 +129,18 @@ def _wanted(wanted: Wanted, part_size: int | None) -> dict[str, Any]:
 
 def _opened(document: Mapping[str, Any], headers: Mapping[str, str]) -> Opened:
     """The upload in an answer; a file that goes by one PUT is its only part."""
-    session = document["multipart_upload"]
+    session = object_of(document.get("multipart_upload"))
     put = session.get("put")
+    plan = Plan(number_of(session.get("size")), max(1, number_of(session.get("part_size"))))
+    if plan.parts_count > MAX_PARTS:
+        raise unexpected()
     return Opened(
-        upload=str(session["id"]),
-        plan=Plan(int(session["size"]), max(1, int(session["part_size"]))),
-        signed=signed_parts(session.get("parts") if put is None else [{**put, "part": 1}], headers),
-        arrived=arrived_parts(session.get("uploaded_parts") or ()),
-        expires_at=session.get("expires_at"),
-        headers=None if put is None else put["headers"],
+        upload=of_type(session.get("id"), str),
+        plan=plan,
+        signed=signed_parts(session.get("parts") if put is None else [{**object_of(put), "part": 1}], headers),
+        arrived=arrived_parts(session.get("uploaded_parts")),
+        expires_at=optional_text(session.get("expires_at")),
+        headers=None if put is None else headers_of(put.get("headers")),
     )
 
 
@@ -133,7 +152,7 @@ def _completed(result: Mapping[str, Any]) -> CompleteResult:
     again = named_parts(result)
     if again is not None:
         return Completed(again=again)
-    return not_done(result) or Completed(checksum=result.get("checksum"))
+    return not_done(result) or Completed(checksum=optional_text(result.get("checksum")))
 
 
 def redirection(asking: Asking, url: str) -> Operation[str]:
@@ -142,22 +161,13 @@ def redirection(asking: Asking, url: str) -> Operation[str]:
     Raises:
         Refused: it sends the bytes itself.
     """
-    answer = yield from asking.ask("GET", url, expect=(301, 302, 303, 307, 308))
+    answer = yield from asking.ask("GET", url, expect=(301, 302, 303, 307, 308), read=False)
     location = answer.headers.get("location")
     if location is None:
         raise Refused("The repository does not hand out this file from its store.", code="no_direct_download")
-    return location
+    return web_address_of(location, url)
 
 
 def listed_files(document: list[Any]) -> list[FileInfo]:
     """The files in a list of this face."""
-    return [
-        FileInfo(
-            key=str(entry["key"]),
-            size=entry.get("size"),
-            checksum=entry.get("checksum"),
-            status="pending" if entry.get("readable") is False else "completed",
-            mimetype=entry.get("mimetype"),
-        )
-        for entry in document
-    ]
+    return [file_info(entry, pending=entry.get("readable") is False) for entry in objects_of(document)]

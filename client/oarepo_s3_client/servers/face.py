@@ -25,6 +25,7 @@ class Opened:
         arrived: number -> (ETag, size) of what is there; None where the repository cannot tell.
         expires_at: ISO time, if known.
         headers: what has to be sent with the only part, where the file goes by one PUT; None where it goes in parts.
+        found: whether it was open before, as far as the repository says.
     """
 
     upload: str
@@ -33,6 +34,7 @@ class Opened:
     arrived: dict[int, tuple[str, int]] | None
     expires_at: str | None = None
     headers: Mapping[str, str] | None = None
+    found: bool = False
 
 
 @dataclass(frozen=True, slots=True)

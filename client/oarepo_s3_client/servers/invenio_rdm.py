@@ -8,15 +8,16 @@ says has to do.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from oarepo_s3_client.api import FileInfo, UploadStatus
-from oarepo_s3_client.errors import ClientError, NotFound, Refused
-from oarepo_s3_client.plan import Plan, make_plan
+from oarepo_s3_client.errors import ClientError, NotFound, Refused, ServerTrouble
+from oarepo_s3_client.plan import MAX_PARTS, Plan, make_plan
 from oarepo_s3_client.servers.batches import NoBatches
 from oarepo_s3_client.servers.draft_files import redirection
 from oarepo_s3_client.servers.face import ByItself, Completed, CompleteResult, Opened, OpenResult, Target, Wanted
-from oarepo_s3_client.servers.part_reports import ask_status, ask_urls, parts_to_send_again
+from oarepo_s3_client.servers.part_reports import ask_status, ask_urls, file_info, parts_to_send_again
 from oarepo_s3_client.servers.protocol import (
     COMPLETE_SECONDS,
     Asking,
@@ -26,7 +27,15 @@ from oarepo_s3_client.servers.protocol import (
     error_of,
     signed_parts,
 )
+from oarepo_s3_client.servers.shapes import number_of, object_of, objects_of, of_type, optional_text, unexpected
 from oarepo_s3_client.work import SignedPart
+
+FILE_EXISTS_HINT = "Delete that file first (`oarepo-s3 rm`), or give this one another name (--key)."
+
+NOT_COMPLETED_HINT = (
+    "Parts may be missing, which this repository cannot tell. Run the same command again later; if that does not help, "
+    "abort the upload (`oarepo-s3 abort`), then begin anew."
+)
 
 
 class InvenioRDM:
@@ -47,17 +56,21 @@ class InvenioRDM:
         """Open an upload, or find the one that is open with the same plan."""
         plan = make_plan(size, part_size)
         answer = yield from self._init([_item(key, plan)])
-        if answer.status == 400:
-            entry, headers = yield from self._pending(key, answer)
-        else:
-            entry, headers = _entries(answer).get(key, {}), answer.headers
-        return (yield from self._opened(key, entry, headers, plan))
+        if answer.status < 400:
+            return (yield from self._opened(key, _entries(answer).get(key, {}), answer.headers, plan))
+        entry, headers = yield from self._pending(key, answer)
+        begun = plan if part_size is not None else _begun_plan(entry, plan)
+        _check_same(entry, begun)
+        if answer.status == 409 and begun == plan:
+            raise error_of(answer)  # it is about something else
+        opened = yield from self._opened(key, entry, headers, begun)
+        return replace(opened, found=True)
 
     def open_many(self, wanted: Sequence[Wanted], part_size: int | None) -> Operation[list[OpenResult]]:
         """Open uploads; where one is refused, all are, and each has to be asked for by itself."""
         plans = {one.key: make_plan(one.size, part_size) for one in wanted}
         answer = yield from self._init([_item(key, plan) for key, plan in plans.items()])
-        entries = {} if answer.status == 400 else _entries(answer)
+        entries = {} if answer.status >= 400 else _entries(answer)
         results: list[OpenResult] = []
         for key, plan in plans.items():
             if key not in entries:
@@ -70,35 +83,28 @@ class InvenioRDM:
         return results
 
     def _init(self, items: list[dict[str, Any]]) -> Operation[Response]:
-        return (yield from self._asking.ask("POST", self._target.files, json=items, expect=(400,), busy=True))
+        return (yield from self._asking.ask("POST", self._target.files, json=items, expect=(400, 409), busy=True))
 
     def _pending(self, key: str, refusal: Response) -> Operation[tuple[dict[str, Any], Mapping[str, str]]]:
-        """The entry of an upload that stock refuses to open again."""
+        """The entry of an upload that stock refuses to open again, and ours with another part size."""
         try:
             answer = yield from self._asking.ask("GET", self._target.file(key))
         except NotFound:
             raise error_of(refusal) from None
         entry = document_of(answer, dict)
         if not _is_pending(entry) or _transfer(entry).get("type") != "M":
-            raise error_of(refusal)
+            said = error_of(refusal)
+            raise Refused(said.message, code=said.code, hint=FILE_EXISTS_HINT)
         return entry, answer.headers
 
     def _opened(self, key: str, entry: dict[str, Any], headers: Mapping[str, str], plan: Plan) -> Operation[Opened]:
-        part_size = int(_transfer(entry).get("part_size") or plan.part_size)
-        size = int(entry.get("size") or plan.size)
-        if (size, part_size) != (plan.size, plan.part_size):
-            raise Refused(
-                "Another upload of this file is open, with another size or part size.",
-                code="upload_exists",
-                hint="Abort it first (`oarepo-s3 abort`).",
-            )
+        _check_same(entry, plan)
         arrived: dict[int, tuple[str, int]] | None = None
         expires_at = None
         if _is_ours(entry):
             status, arrived = yield from ask_status(self._asking, self._upload(key))
             expires_at = status.expires_at
-        signed = signed_parts(entry["links"].get("parts"), headers, "expiration")
-        return Opened(_id_of(entry), plan, signed, arrived, expires_at)
+        return Opened(_id_of(entry), plan, self._signed(entry, headers), arrived, expires_at)
 
     def sign(self, key: str, numbers: tuple[int, ...]) -> Operation[list[SignedPart]]:
         """Fresh URLs; stock gives all at once, with the entry."""
@@ -106,23 +112,38 @@ class InvenioRDM:
         entry = document_of(answer, dict)
         if _is_ours(entry):
             return (yield from ask_urls(self._asking, f"{self._upload(key)}/sign", numbers))
-        return signed_parts(entry["links"].get("parts"), answer.headers, "expiration")
+        return self._signed(entry, answer.headers)
 
     def complete(self, key: str, etags: Mapping[int, str]) -> Operation[Completed]:
         """Make a file of the parts."""
-        answer = yield from self._asking.ask(
-            "POST", f"{self._target.file(key)}/commit", expect=(400, 409), busy=True, timeout=COMPLETE_SECONDS
-        )
+        try:
+            answer = yield from self._asking.ask(
+                "POST", f"{self._target.file(key)}/commit", expect=(400, 409), busy=True, timeout=COMPLETE_SECONDS
+            )
+        except ServerTrouble as trouble:
+            return (yield from self._committed(key, trouble))
         again = parts_to_send_again(answer)
         if again is not None:
             return Completed(again=again)
         if answer.status >= 400:
-            # Stock refuses to commit twice, as happens when the first answer was lost.
-            entry = yield from self._asking.ask("GET", self._target.file(key))
-            if _is_pending(document_of(entry, dict)):
-                raise error_of(answer)
-            answer = entry
-        return Completed(checksum=document_of(answer, dict).get("checksum"))
+            return (yield from self._committed(key, error_of(answer)))
+        return _completed(document_of(answer, dict))
+
+    def _committed(self, key: str, refusal: ClientError) -> Operation[Completed]:
+        """The file if it is complete in spite of a refusal: stock does not commit twice, and an answer may get lost.
+
+        Raises:
+            ClientError: it is not.
+        """
+        answer = yield from self._asking.ask("GET", self._target.file(key))
+        entry = document_of(answer, dict)
+        if not _is_pending(entry):
+            return _completed(entry)
+        if _is_ours(entry) or not isinstance(refusal, ServerTrouble):
+            raise refusal
+        raise ServerTrouble(
+            f"The file could not be completed. {refusal.message}", code="not_completed", hint=NOT_COMPLETED_HINT
+        ) from refusal
 
     def complete_many(self, etags: Mapping[str, Mapping[int, str]]) -> Operation[list[CompleteResult]]:
         """There is no list of commits."""
@@ -134,8 +155,7 @@ class InvenioRDM:
         yield from self._asking.ask("POST", self._target.files, json=[{"key": key}], expect=(400,), busy=True)
         yield from self._asking.ask("PUT", f"{self._target.file(key)}/content", content=b"", busy=True)
         answer = yield from self._asking.ask("POST", f"{self._target.file(key)}/commit", busy=True)
-        checksum: str | None = document_of(answer, dict).get("checksum")
-        return checksum
+        return _completed(document_of(answer, dict)).checksum
 
     def status(self, key: str) -> Operation[UploadStatus]:
         """The upload of a file; of stock only the plan."""
@@ -144,10 +164,10 @@ class InvenioRDM:
         if _is_ours(entry):
             status, _ = yield from ask_status(self._asking, self._upload(key))
             return status
-        transfer, size = _transfer(entry), int(entry.get("size") or 0)
+        size = number_of(entry.get("size") or 0)
         state = "open" if _is_pending(entry) else "completed"
-        part_size, parts = int(transfer.get("part_size") or size), int(transfer.get("parts") or 1)
-        return UploadStatus(state, size, part_size, parts, [], [], None, known=False)
+        plan = Plan(size, _part_size(entry) or max(1, size))
+        return UploadStatus(state, size, plan.part_size, plan.parts_count, [], [], None, known=False)
 
     def abort(self, key: str) -> Operation[None]:
         """End the upload of a file.
@@ -168,6 +188,21 @@ class InvenioRDM:
         """Where the bytes of a file are."""
         return (yield from redirection(self._asking, f"{self._target.file(key)}/content"))
 
+    def _signed(self, entry: Mapping[str, Any], headers: Mapping[str, str]) -> list[SignedPart]:
+        """The URLs of parts.
+
+        Raises:
+            Refused: they lead to the repository, which wants a token; a store does not.
+        """
+        signed = signed_parts(_links(entry).get("parts"), headers, "expiration")
+        if any(part.url.startswith(f"{self._target.files}/") for part in signed):
+            raise Refused(
+                "This repository keeps files itself, without a store that parts could be sent to.",
+                code="no_direct_upload",
+                hint="Use the repository's web pages, or ask its operators for a store.",
+            )
+        return signed
+
     def _upload(self, key: str) -> str:
         return f"{self._target.file(key)}/multipart"
 
@@ -180,12 +215,49 @@ def _item(key: str, plan: Plan) -> dict[str, Any]:
 
 def _entries(answer: Response) -> dict[str, dict[str, Any]]:
     """The entries of an answer, by key."""
-    return {str(entry["key"]): entry for entry in document_of(answer, dict).get("entries") or ()}
+    return {of_type(entry.get("key"), str): entry for entry in objects_of(document_of(answer, dict).get("entries"))}
 
 
 def _transfer(entry: Mapping[str, Any]) -> Mapping[str, Any]:
-    transfer: Mapping[str, Any] = entry.get("transfer") or {}
-    return transfer
+    return object_of(entry.get("transfer"))
+
+
+def _part_size(entry: Mapping[str, Any]) -> int:
+    """Bytes of a part, 0 where the entry does not say."""
+    return number_of(_transfer(entry).get("part_size") or 0)
+
+
+def _begun_plan(entry: Mapping[str, Any], plan: Plan) -> Plan:
+    """The plan of an upload that somebody has begun, perhaps with another part size."""
+    begun = Plan(plan.size, _part_size(entry) or plan.part_size)
+    if begun.parts_count > MAX_PARTS:
+        raise unexpected()
+    return begun
+
+
+def _links(entry: Mapping[str, Any]) -> Mapping[str, Any]:
+    return object_of(entry.get("links"))
+
+
+def _check_same(entry: Mapping[str, Any], plan: Plan) -> None:
+    """Raise unless the upload is one of a file of this size, in such parts.
+
+    Raises:
+        Refused: it is not.
+    """
+    size, part_size = number_of(entry.get("size") or plan.size), _part_size(entry) or plan.part_size
+    if (size, part_size) == (plan.size, plan.part_size):
+        return
+    hint = "Abort it first (`oarepo-s3 abort`)."
+    if size == plan.size:
+        hint = f"Go on with its part size of {part_size} bytes, or abort it first (`oarepo-s3 abort`)."
+    raise Refused(
+        "Another upload of this file is open, with another size or part size.", code="upload_exists", hint=hint
+    )
+
+
+def _completed(entry: Mapping[str, Any]) -> Completed:
+    return Completed(checksum=optional_text(entry.get("checksum")))
 
 
 def _is_pending(entry: Mapping[str, Any]) -> bool:
@@ -193,7 +265,7 @@ def _is_pending(entry: Mapping[str, Any]) -> bool:
 
 
 def _is_ours(entry: Mapping[str, Any]) -> bool:
-    return "sign" in (entry.get("links") or {})
+    return "sign" in _links(entry)
 
 
 def _id_of(entry: Mapping[str, Any]) -> str:
@@ -203,13 +275,4 @@ def _id_of(entry: Mapping[str, Any]) -> str:
 
 def listed_files(document: Mapping[str, Any]) -> list[FileInfo]:
     """The files in a list of this face."""
-    return [
-        FileInfo(
-            key=str(entry["key"]),
-            size=entry.get("size"),
-            checksum=entry.get("checksum"),
-            status="pending" if _is_pending(entry) else "completed",
-            mimetype=entry.get("mimetype"),
-        )
-        for entry in document.get("entries") or ()
-    ]
+    return [file_info(entry, pending=_is_pending(entry)) for entry in objects_of(document.get("entries"))]

@@ -8,15 +8,16 @@ An operation is a generator that yields ``Request`` (and is sent a ``Response``,
 """
 
 import json
+import re
 from collections.abc import Callable, Generator, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Any, TypeVar
 from urllib.parse import urljoin, urlsplit
 
 from oarepo_s3_client.errors import ClientError, NotAuthorised, NotFound, Refused, ServerTrouble, UploadGone
-from oarepo_s3_client.retries import Backoff, Fault, is_passing, seconds_of
+from oarepo_s3_client.retries import LONGEST_RETRY_AFTER, Backoff, Fault, date_of, is_passing, seconds_of
+from oarepo_s3_client.servers.shapes import objects_of, of_type, part_number_of, web_address_of
 from oarepo_s3_client.work import SignedPart
 
 T = TypeVar("T")
@@ -29,17 +30,22 @@ BUSY_ATTEMPTS = 120
 
 REDIRECTS = 5
 
+LONGEST_MESSAGE = 1000
+"""Characters of what a repository says that are shown."""
+
+MOVED_HINT = "Give the address where the record is now; https:// and no other host's, for instance."
+
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One request. ``token``: whether the token goes along; it never does to another origin than the target's."""
+    """One request. ``read``: whether the body of a good answer is of interest."""
 
     method: str
     url: str
     json: Any = None
     content: bytes | None = None
-    token: bool = True
     timeout: float | None = None
+    read: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +60,7 @@ class Response:
         """The body, decoded; None if it is no JSON."""
         try:
             return json.loads(self.content)
-        except ValueError:
+        except (ValueError, RecursionError):
             return None
 
 
@@ -146,7 +152,11 @@ def _is_expected(answer: Response | Fault, expected: frozenset[int]) -> bool:
 
 
 def _moved(request: Request, answer: Response | Fault) -> Request | None:
-    """The request to where the answer sends us, as long as that is the same origin: the token goes nowhere else."""
+    """The request to where the answer sends us, as long as that is the same origin: the token goes nowhere else.
+
+    An application behind a proxy that ends TLS may not know its own scheme, host and port. When all it wants is a slash
+    at the end, the path is taken from it and nothing else.
+    """
     if isinstance(answer, Fault):
         return None
     location = answer.headers.get("location")
@@ -154,14 +164,27 @@ def _moved(request: Request, answer: Response | Fault) -> Request | None:
         return None
     if request.method != "GET" and answer.status in (301, 302):
         return None
-    url = urljoin(request.url, location)
-    return replace(request, url=url) if origin_of(url) == origin_of(request.url) else None
+    try:
+        url = urljoin(request.url, location)
+        here, there = urlsplit(request.url), urlsplit(url)
+        if there.path == f"{here.path}/" and there.query == here.query:
+            url = here._replace(path=there.path).geturl()
+        return replace(request, url=url) if origin_of(url) == origin_of(request.url) else None
+    except ValueError:  # no address at all
+        return None
 
 
 def _busy_wait(answer: Response | Fault) -> float | None:
     if isinstance(answer, Fault) or answer.status != 409:
         return None
-    return seconds_of(answer.headers.get("retry-after"))
+    return patience_of(seconds_of(answer.headers.get("retry-after")))
+
+
+def patience_of(seconds: Any) -> float | None:
+    """The seconds that an answer asks to wait, within reason; None if it names none."""
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not seconds >= 0:
+        return None
+    return float(min(seconds, LONGEST_RETRY_AFTER))
 
 
 def _reason(answer: Response | Fault) -> str:
@@ -178,8 +201,10 @@ def error_of(answer: Response | Fault) -> ClientError:
 
 def refusal(status: int, facts: Mapping[str, Any]) -> ClientError:
     """The error that a status and what is said with it mean."""
-    said = str(facts.get("message") or "").strip().rstrip(".")
-    code = facts.get("code") if isinstance(facts.get("code"), str) else None
+    said = _said(facts.get("message"))
+    code = _code(facts.get("code"))
+    if 300 <= status < 400:
+        return Refused(f"The repository sends us elsewhere ({status}).", hint=MOVED_HINT, code="moved")
     if status in (401, 403):
         return NotAuthorised(_sentence("The repository does not allow it", said))
     if status == 404:
@@ -191,6 +216,16 @@ def refusal(status: int, facts: Mapping[str, Any]) -> ClientError:
     return Refused(_sentence(f"The repository refuses ({status})", said), code=code, hint=_hint(facts))
 
 
+def _said(message: Any) -> str:
+    """What the repository says, as one line that is fit for a terminal."""
+    text = "".join(sign if sign.isprintable() else " " for sign in str(message or "")[:LONGEST_MESSAGE])
+    return " ".join(text.split()).rstrip(".")
+
+
+def _code(code: Any) -> str | None:
+    return code if isinstance(code, str) and re.fullmatch(r"\w{1,64}", code, re.ASCII) else None
+
+
 def _sentence(start: str, said: str) -> str:
     return f"{start}: {said}." if said else f"{start}."
 
@@ -199,7 +234,7 @@ def _hint(facts: Mapping[str, Any]) -> str:
     if facts.get("code") == "upload_exists":
         return "Another upload of this file is open: abort it first (`oarepo-s3 abort`), or give the file as it was."
     suggested = facts.get("suggested")
-    if isinstance(suggested, dict) and "part_size" in suggested:
+    if isinstance(suggested, dict) and isinstance(suggested.get("part_size"), int):
         return f"A part size of {suggested['part_size']} bytes would do."
     return ""
 
@@ -216,17 +251,20 @@ def lifetime(expires_at: Any, headers: Mapping[str, str]) -> float | None:
         return None
     try:
         end = datetime.fromisoformat(expires_at)
-        now = parsedate_to_datetime(headers["date"]) if "date" in headers else datetime.now(UTC)
     except ValueError:
         return None
     if end.tzinfo is None:
         end = end.replace(tzinfo=UTC)
-    return max(0.0, (end - now).total_seconds())
+    now = date_of(headers["date"]) if "date" in headers else datetime.now(UTC)
+    return None if now is None else max(0.0, (end - now).total_seconds())
 
 
 def signed_parts(listed: Any, headers: Mapping[str, str], end: str = "expires_at") -> list[SignedPart]:
     """The URLs of an answer: ``[{"part", "url", end}]``."""
-    return [SignedPart(int(part["part"]), str(part["url"]), lifetime(part.get(end), headers)) for part in listed or ()]
+    return [
+        SignedPart(part_number_of(part.get("part")), web_address_of(part.get("url")), lifetime(part.get(end), headers))
+        for part in objects_of(listed)
+    ]
 
 
 def document_of(answer: Response, kind: type[T]) -> T:
@@ -235,10 +273,4 @@ def document_of(answer: Response, kind: type[T]) -> T:
     Raises:
         ServerTrouble: it is not.
     """
-    document = answer.document()
-    if not isinstance(document, kind):
-        raise ServerTrouble(
-            "The repository does not answer as expected.",
-            hint="Is this the address of a record's API, such as https://host/api/records/<id>/draft?",
-        )
-    return document
+    return of_type(answer.document(), kind)

@@ -99,6 +99,8 @@ class FakeRDM:
     def init(self, items: list[dict[str, Any]]) -> tuple[int, Any]:
         for item in items:
             known = self.files.get(item["key"])
+            if known is not None and self.ours and known.content is None and known.transfer != item["transfer"]:
+                return 409, {"code": "upload_exists", "message": "It has another part size."}
             if known is not None and not (self.ours and known.content is None and known.size == item.get("size", 0)):
                 return 400, {"status": 400, "message": f"File with key {item['key']} already exists."}
             if known is None:
@@ -126,8 +128,10 @@ class FakeRDM:
         wanted = range(1, file.transfer.get("parts", 1) + 1)
         missing = [n for n in wanted if n not in file.parts and file.size]
         if missing and file.content is None:
-            code = "parts_mismatch" if self.ours else None
-            return 409, {"code": code, "message": "parts", "missing": [[n, n] for n in missing], "wrong": []}
+            if not self.ours:
+                return 500, {"status": 500, "message": "The server encountered an internal error."}
+            facts = {"code": "parts_mismatch", "missing": [[n, n] for n in missing], "wrong": []}
+            return 409, {**facts, "message": "parts"}
         file.content = b"".join(file.parts[n] for n in sorted(file.parts))
         return 200, self.entry(key)
 

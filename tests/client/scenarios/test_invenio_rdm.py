@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from oarepo_s3_client import Cancel, UploadItem
-from oarepo_s3_client.errors import ClientError, Interrupted, NotAuthorised, NotFound, Refused
+from oarepo_s3_client.errors import Interrupted, NotAuthorised, NotFound, Refused, ServerTrouble
 from oarepo_s3_client.events import Event, Finishing
 
 from .conftest import User
@@ -74,11 +74,19 @@ def test_from_another_machine_stock_sends_all_again(
     user.state_dir = tmp_path / "elsewhere"
     assert user("upload", path, rdm.target).bytes_sent == (SIZE - 2 * PART if rdm.ours else SIZE)
     assert rdm.files[path.name].content == path.read_bytes()
+    told = ["no_part_list", "no_part_list", "sent_again"]  # one by each client
+    assert [event.code for event in user.told("notice")] == ([] if rdm.ours else told)
 
 
 def test_what_stock_cannot_do_is_said(user: User, rdm: FakeRDM, make_file: MakeFile) -> None:
-    user("upload", make_file(SIZE), rdm.target)
+    files = [UploadItem(make_file(SIZE, f"{number}.bin", str(number))) for number in range(3)]
+    user("upload_many", [*files, UploadItem(make_file(PART))], rdm.target)
     assert [event.code for event in user.told("notice")] == ([] if rdm.ours else ["no_part_list"])
+
+
+def test_one_part_needs_no_list(user: User, rdm: FakeRDM, make_file: MakeFile) -> None:
+    user("upload", make_file(PART), rdm.target)
+    assert user.told("notice") == []
 
 
 def test_another_upload_that_began_since_is_not_taken_for_ours(user: User, rdm: FakeRDM, make_file: MakeFile) -> None:
@@ -95,6 +103,17 @@ def test_another_plan_is_refused(user: User, rdm: FakeRDM, make_file: MakeFile) 
     with pytest.raises(Refused) as caught:
         user("upload", path, rdm.target)
     assert caught.value.code == "upload_exists"
+    assert f"{PART} bytes" in caught.value.hint
+
+
+def test_nobody_has_to_know_the_part_size_again(user: User, rdm: FakeRDM, make_file: MakeFile) -> None:
+    path = make_file(SIZE)
+    interrupt(user, path, rdm, 2)
+    del user.options["part_size"]
+    (transfer,) = user("transfers") if user.kind == "sync" else [None]
+    uploaded = user("upload", path, rdm.target) if transfer is None else user("resume", transfer.transfer)
+    assert uploaded.bytes_sent == SIZE - 2 * PART
+    assert rdm.files[path.name].content == path.read_bytes()
 
 
 def test_another_file_of_that_name_is_refused(user: User, rdm: FakeRDM, make_file: MakeFile) -> None:
@@ -136,8 +155,13 @@ def test_parts_that_are_missing_at_the_end(user: User, rdm: FakeRDM, make_file: 
         assert user("upload", path, rdm.target).bytes_sent == SIZE + PART
         assert rdm.files[path.name].content == path.read_bytes()
     else:
-        with pytest.raises(ClientError):
+        user.options["attempts"] = 2
+        with pytest.raises(ServerTrouble, match="500") as caught:
             user("upload", path, rdm.target)
+        assert (caught.value.code, "oarepo-s3 abort" in caught.value.hint) == ("not_completed", True)
+        user("abort", rdm.target, path.name)
+        assert user("upload", path, rdm.target).bytes_sent == SIZE
+        assert rdm.files[path.name].content == path.read_bytes()
     assert len(lost) == 1
 
 

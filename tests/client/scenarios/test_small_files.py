@@ -148,7 +148,7 @@ def test_more_than_one_batch(user: User, repository: Repository, target: str, fo
     with FaultProxy(int(repository.url.rpartition(":")[2])) as web, web.inject(note, times=999):
         report = user("upload_many", iter(items_of(folder)), target.replace(repository.url, web.endpoint))
     assert len(report.uploaded) == FILES
-    assert asked.pop("GET", 0) + asked.pop("GET/", 0) == 2
+    assert asked.pop("GET") == 1
     assert asked.keys() == {"POST/?multipart=True", "POST/?complete=True"}
     assert sum(asked.values()) <= 12
     assert Counter(event.key for event in user.told("finished")) == Counter(path.name for path in folder.iterdir())
@@ -387,7 +387,7 @@ def test_cancel_while_the_store_hangs(user: User, ceph_repository: Repository, f
         user("upload_many", items_of(folder), target, cancel=cancel)
 
 
-@pytest.mark.parametrize("skip", range(4))
+@pytest.mark.parametrize("skip", range(3))
 def test_any_answer_about_small_files_is_lost(
     user: User, web: FaultProxy, behind_web: str, folder: Path, skip: int
 ) -> None:

@@ -330,11 +330,11 @@ def test_the_answer_to_the_completion_is_lost(
     assert content_in(user, target, "data.bin") == path.read_bytes()
 
 
-@pytest.mark.parametrize("skip", range(4))
+@pytest.mark.parametrize("skip", range(3))
 def test_any_answer_of_the_repository_is_lost(
     user: User, ceph_repository: Repository, make_file: MakeFile, skip: int
 ) -> None:
-    """Two for the list, one for the opening, one for the completion: each may be repeated."""
+    """One for the list, one for the opening, one for the completion: each may be repeated."""
     target, path = ceph_repository.add_record(), make_file(SIZE)
     web_port = int(ceph_repository.url.rpartition(":")[2])
     with FaultProxy(web_port) as proxy, proxy.inject(lose_answer, skip=skip) as lost:

@@ -123,6 +123,32 @@ def test_redirects_stay_at_home() -> None:
     assert isinstance(ask(*[moved] * 9)[0], Refused)
 
 
+@pytest.mark.parametrize("method", ["GET", "POST"])
+@pytest.mark.parametrize("at", ["http://host", "http://host:80", "http://127.0.0.1:5000", "https://host", ""])
+def test_behind_a_proxy_that_ends_tls_a_slash_is_added_at_home(method: str, at: str) -> None:
+    moved = answer(308, location=f"{at}/records/1/files/?a=b")
+    found, requests, _ = ask(moved, answer(200), method=method, url=f"{URL}?a=b", json=[1])
+    assert found.status == 200
+    assert requests[1] == Request(method, f"{URL}/?a=b", json=[1])
+
+
+@pytest.mark.parametrize(
+    "location",
+    ["http://host/records/1/files", "http://host/records/2/files/", "http://host/records/1/files/?c", "http://[::1",
+     "https://host:99999/records/1/files/x", "https://elsewhere/records/1/files//", "", "ftp://host/"],
+)  # fmt: skip
+def test_other_redirects_lead_nowhere_else(location: str) -> None:
+    found, requests, _ = ask(*[answer(308, location=location)] * 9)
+    assert (found.code, {request.url for request in requests}) == ("moved", {URL})
+    assert "https://" in found.hint
+
+
+def test_patience_is_within_reason() -> None:
+    _, _, waits = ask(answer(409, retry_after="99999999"), answer(200), busy=True)
+    assert waits == [300.0]
+    assert isinstance(ask(answer(409, retry_after="\u00b2"), busy=True)[0], Refused)
+
+
 def test_a_fault_that_is_final() -> None:
     error = ConnectionTrouble("no")
     assert ask(Fault(FaultKind.FATAL, "no", error=error))[0] is error

@@ -204,6 +204,60 @@ def entry(key: str, size: int = 19) -> dict[str, Any]:
     return {"key": key, "size": size, "status": "pending", "transfer": {"type": "M", "part_size": 16}, "links": {}}
 
 
+EXISTS = {"code": "upload_exists", "message": "It has another part size."}
+REPORT = {"state": "open", "plan": {"size": 19, "part_size": 16, "parts_count": 2}, "parts": [], "missing": [[1, 2]]}
+
+
+def ours(entry: dict[str, Any]) -> dict[str, Any]:
+    """The same from a repository with oarepo-s3."""
+    return {**entry, "links": {"sign": "https://host/sign"}}
+
+
+def test_rdm_goes_on_with_the_part_size_that_it_was_begun_with(rdm: InvenioRDM) -> None:
+    for refusal, begun, last in (
+        (answer({"message": "It exists."}, 400), entry("k"), []),
+        (answer(EXISTS, 409), ours(entry("k")), [answer(REPORT)]),
+    ):
+        opened, _ = drive(rdm.open("k", 19, None), refusal, answer(begun), *last)
+        assert (opened.plan.part_size, opened.found) == (16, True)
+
+
+def test_rdm_does_not_choose_another_part_size_than_was_asked_for(rdm: InvenioRDM) -> None:
+    error, _ = drive(rdm.open("k", 19, 8), answer(EXISTS, 409), answer(ours(entry("k"))))
+    assert (error.code, "16 bytes" in error.hint) == ("upload_exists", True)
+    error, _ = drive(rdm.open("k", 20, 16), answer(EXISTS, 409), answer(ours(entry("k"))))
+    assert (error.code, "16 bytes" in error.hint) == ("upload_exists", False)
+
+
+def test_rdm_refuses_for_another_reason(rdm: InvenioRDM) -> None:
+    nobody = drive(rdm.open("k", 19, 16), answer({"message": "No."}, 400), answer({"message": "no file"}, 404))[0]
+    assert (type(nobody), nobody.message) == (Refused, "The repository refuses (400): No.")
+    busy = answer({"code": "upload_busy", "message": "Busy."}, 409)
+    assert drive(rdm.open("k", 19, 16), busy, answer(ours(entry("k"))))[0].code == "upload_busy"
+    tiny = {**entry("k", 10**6), "transfer": {"type": "M", "part_size": 1}}
+    assert drive(rdm.open("k", 10**6, None), answer({}, 400), answer(tiny))[0].code == "bad_answer"
+    there = {**entry("k"), "status": "completed"}
+    error, _ = drive(rdm.open("k", 19, None), answer({"message": "It exists."}, 400), answer(there))
+    assert "oarepo-s3 rm" in error.hint
+
+
+def test_rdm_without_a_store(rdm: InvenioRDM) -> None:
+    links = {"parts": [{"part": 1, "url": f"{FILES}/k/content/1", "expiration": "2026-05-18T12:00:00+00:00"}]}
+    error, _ = drive(rdm.open("k", 19, 16), answer({"entries": [{**entry("k"), "links": links}]}, 201))
+    assert (type(error), error.code) == (Refused, "no_direct_upload")
+
+
+def test_rdm_does_not_complete(rdm: InvenioRDM) -> None:
+    broken = [answer({"message": "Oops."}, 500)] * 3
+    for pending, code in ((entry("k"), "not_completed"), (ours(entry("k")), "server_trouble")):
+        error, _ = drive(rdm.complete("k", {1: HEX}), *broken, answer(pending))
+        assert (type(error), error.code) == (ServerTrouble, code)
+    done = {**entry("k"), "status": "completed", "checksum": "c"}
+    assert drive(rdm.complete("k", {1: HEX}), *broken, answer(done))[0] == Completed("c")
+    assert drive(rdm.complete("k", {1: HEX}), answer({"message": "No."}, 400), answer(done))[0] == Completed("c")
+    assert type(drive(rdm.complete("k", {1: HEX}), answer({}, 400), answer(entry("k")))[0]) is Refused
+
+
 def test_rdm_opens_a_list(rdm: InvenioRDM) -> None:
     entries = {"entries": [entry("a"), entry("b", 20)]}
     results, (request,) = drive(rdm.open_many([Wanted(key, 19) for key in "abc"], 16), answer(entries, 201))
@@ -215,8 +269,9 @@ def test_rdm_opens_a_list(rdm: InvenioRDM) -> None:
 
 
 def test_rdm_refuses_a_list_as_a_whole(rdm: InvenioRDM) -> None:
-    results, _ = drive(rdm.open_many([Wanted("a", 19), Wanted("b", 19)], None), answer({"message": "No."}, 400))
-    assert results == [ByItself(), ByItself()]
+    for status in (400, 409):
+        results, _ = drive(rdm.open_many([Wanted("a", 19), Wanted("b", 19)], None), answer({"message": "No."}, status))
+        assert results == [ByItself(), ByItself()]
 
 
 def test_rdm_completes_one_by_one(rdm: InvenioRDM) -> None:

@@ -183,6 +183,8 @@ def test_a_clock_that_is_wrong(context: Context, now: float, ok: bool) -> None:
 def test_a_repository_without_a_clock(context: Context) -> None:
     respond = repository([FILE], parts_multipart=NO_UPLOAD, undated=NO_UPLOAD)
     assert findings(context, respond) == GOOD | {"clock": None}
+    respond = repository([FILE], parts_multipart=NO_UPLOAD, files=answer([FILE], date="half past nine"))
+    assert findings(context, respond) == GOOD | {"clock": None}
 
 
 @pytest.mark.parametrize(

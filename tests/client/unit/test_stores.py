@@ -194,6 +194,28 @@ def test_ranges_have_to_be_the_ones_asked_for(stores: Stores, answer: bytes, goo
     assert b"Range: bytes=5-9\r\n" in seen[0]
 
 
+def test_more_bytes_than_were_asked_for(stores: Stores) -> None:
+    with server(answering(partial(0, 6, b"content and more"))) as url, pytest.raises(StoreFault) as caught:
+        stores.get(f"{url}/key", 0, 7, lambda: lambda block: None, "me")
+    assert caught.value.fault.kind is FaultKind.RETRY
+
+
+@pytest.mark.parametrize("status", [b"200 OK", b"403 Forbidden"])
+def test_an_answer_without_end_is_not_read_to_its_end(stores: Stores, status: bytes) -> None:
+    def serve(connection: socket.socket) -> None:
+        receive(connection)
+        connection.sendall(b'HTTP/1.1 %b\r\nETag: "abc"\r\nContent-Length: 99999999\r\n\r\n' % status + b"x" * 65536)
+        assert connection.recv(1) == b""  # it hangs up
+
+    with server(serve, answering(OK)) as url:
+        if status.startswith(b"200"):
+            assert put(stores, url) == "abc"
+        else:
+            with pytest.raises(StoreFault):
+                put(stores, url)
+        assert put(stores, url) == "abc"
+
+
 def test_a_whole_file_needs_no_range(stores: Stores) -> None:
     got = bytearray()
     with server(answering(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n01234")) as url:

@@ -62,6 +62,15 @@ def test_every_endpoint_whose_records_have_files_gets_all_paths():
     }
 
 
+def test_the_list_needs_no_slash_at_its_end(world: RecordsWorld):
+    owner, path = world.client(), file_path("").removesuffix("/")
+    assert (owner("GET", path).status_code, owner("GET", f"{path}/").status_code) == (200, 200)
+    opened = owner("POST", f"{path}?multipart=True", json={"key": "data.zip", "size": 12 * MIB})
+    assert opened.status_code == 201
+    assert opened.json["multipart_upload"]["complete_url"].endswith("/files/data.zip/complete-multipart")
+    assert [entry["key"] for entry in owner("GET", path).json] == ["data.zip"]
+
+
 def test_only_endpoints_of_the_setting_get_paths():
     chosen = {"recid": {"files_path": "/data/"}}
     found = rules(RECORDS_REST_ENDPOINTS=ENDPOINTS | {"plain": PLAIN}, S3_MULTIPART_RECORDS_FILES_ENDPOINTS=chosen)
