@@ -151,9 +151,11 @@ class AsyncClient:
         """Files of a record."""
         return await self._run(list_files(self._context, target), target)
 
-    async def read(self, target: str, key: str, start: int = 0, length: int | None = None) -> bytes:
-        """Bytes of a file, into memory; fewer than ``length`` at its end."""
-        return await self._run(reading.read(self._context, target, key, start, length), target)
+    async def read(
+        self, target: str, key: str, start: int = 0, length: int | None = None, *, size: int | None = None
+    ) -> bytes:
+        """Bytes of a file, into memory; fewer than ``length`` at its end. ``size`` spares asking for the list."""
+        return await self._run(reading.read(self._context, target, key, start, length, size), target)
 
     async def verify(self, target: str, key: str, path: str | Path) -> api.Verification:
         """Compare a local file with a record's file by checksum."""

@@ -149,9 +149,22 @@ class Client:
         """Files of a record."""
         return self._run(list_files(self._context, target), target)
 
-    def read(self, target: str, key: str, start: int = 0, length: int | None = None) -> bytes:
-        """Bytes of a file, into memory; fewer than ``length`` at its end."""
-        return self._run(reading.read(self._context, target, key, start, length), target)
+    def read(
+        self, target: str, key: str, start: int = 0, length: int | None = None, *, size: int | None = None
+    ) -> bytes:
+        """Bytes of a file, into memory; fewer than ``length`` at its end.
+
+        Args:
+            target: address of the record.
+            key: of the file.
+            start: offset of the first byte.
+            length: how many bytes; all that follow if None.
+            size: bytes of the whole file, from ``list``; who knows it spares asking for that list each time.
+
+        Raises:
+            FileChanged: the file has another size.
+        """
+        return self._run(reading.read(self._context, target, key, start, length, size), target)
 
     def verify(self, target: str, key: str, path: str | Path) -> api.Verification:
         """Compare a local file with a record's file by checksum."""

@@ -3,6 +3,7 @@
 
 """Downloads: ranges in parallel into a file beside the destination, which takes its name when all is compared."""
 
+import hashlib
 import os
 import threading
 from collections.abc import Iterator
@@ -23,7 +24,12 @@ from oarepo_s3_client.sources import FileSource, blocks
 from oarepo_s3_client.stores import Sink
 from oarepo_s3_client.work import Arrived, Move, SignedPart
 
-SUFFIX = ".part"
+SUFFIX = ".oarepo-s3-part"
+"""Of what has come so far; no file of a record is likely to have it, as it may have ``.part``."""
+
+LONGEST_NAME = 255
+"""Bytes of a file's name on the usual filesystems."""
+
 BIGGEST_RANGE = 64 * MIB
 
 
@@ -61,7 +67,7 @@ class FetchingParts(MovingParts):
 
     def local_blocks(self, part: Part) -> Iterator[memoryview]:
         """The part as an earlier run has written it."""
-        source = FileSource(_part_path(Path(self.entry.path)))
+        source = FileSource(part_path(Path(self.entry.path)))
         try:
             yield from blocks(source, part.offset, part.size)
         finally:
@@ -132,7 +138,7 @@ class Download:
                 stack.enter_context(self._context.journal.locked(self._transfer))
             unchecked = self._noted(entry) if keep else {}
             parts = FetchingParts(self._context, face, entry, self._cancel, keep=keep, arrived={}, unchecked=unchecked)
-            parts.file = _open(_part_path(self._path), entry.size)
+            parts.file = _open(part_path(self._path), entry.size)
             stack.callback(os.close, parts.file)
             self._started(parts, face)
             try:
@@ -149,16 +155,16 @@ class Download:
         if self._context.options.journal:
             self._context.journal.remove(self._transfer)
         if not same:
-            _part_path(self._path).unlink()
+            part_path(self._path).unlink()
             raise IntegrityError("What has come is not what the repository's checksum says.", hint="Download it again.")
-        os.replace(_part_path(self._path), self._path)
+        os.replace(part_path(self._path), self._path)
 
     def _same(self, parts: FetchingParts, known: Checksum | None) -> Flow[bool]:
         if known is None:
             return True
         if known.algorithm == "multipart" and known.part_size == parts.plan.part_size:
             return parts.engine.composite == known.value
-        return (yield from compare(_part_path(self._path), known)) == known.text
+        return (yield from compare(part_path(self._path), known)) == known.text
 
     def _entry(self, info: api.FileInfo, known: Checksum | None) -> Entry:
         part_size = PREFERRED_PART_SIZE
@@ -180,8 +186,8 @@ class Download:
     def _noted(self, entry: Entry) -> dict[int, str]:
         """The MD5s of what an earlier run has written of the same file."""
         noted = self._context.journal.load(self._transfer)
-        part_path = _part_path(self._path)
-        if noted is None or not part_path.exists() or part_path.stat().st_size != entry.size:
+        so_far = part_path(self._path)
+        if noted is None or not so_far.exists() or so_far.stat().st_size != entry.size:
             return {}
         same = (noted.upload, noted.size, noted.part_size) == (entry.upload, entry.size, entry.part_size)
         return dict(noted.etags) if same and entry.upload else {}
@@ -227,8 +233,12 @@ def compare(path: Path, known: Checksum) -> Flow[str]:
     return checksum
 
 
-def _part_path(path: Path) -> Path:
-    return path.with_name(path.name + SUFFIX)
+def part_path(path: Path) -> Path:
+    """Where a download keeps what has come so far."""
+    name = path.name + SUFFIX
+    if len(os.fsencode(name)) > LONGEST_NAME:
+        name = hashlib.sha256(os.fsencode(path.name)).hexdigest() + SUFFIX
+    return path.with_name(name)
 
 
 def _open(path: Path, size: int) -> int:

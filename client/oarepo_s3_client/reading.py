@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from oarepo_s3_client import api
 from oarepo_s3_client.downloads import compare, find_file
-from oarepo_s3_client.errors import ClientError, NotAuthorised, NotFound, ServerTrouble, UploadGone
+from oarepo_s3_client.errors import ClientError, FileChanged, NotAuthorised, NotFound, ServerTrouble, UploadGone
 from oarepo_s3_client.flows import Blocking, Context, Flow
 from oarepo_s3_client.integrity import parse_checksum
 from oarepo_s3_client.retries import FaultKind, date_of
@@ -25,11 +25,16 @@ MAX_SKEW = 300.0
 """Seconds that the clocks may differ. Nothing of ours depends on the local one, but logs and other tools do."""
 
 
-def read(context: Context, target: str, key: str, start: int, length: int | None) -> Flow[bytes]:
-    """Bytes of a file; fewer at its end."""
-    asking = context.asking("", key)
-    face, files = yield from context.discover(target_of(target), asking)
-    size = find_file(files, key).size or 0
+def read(
+    context: Context, target: str, key: str, start: int, length: int | None, size: int | None = None
+) -> Flow[bytes]:
+    """Bytes of a file; fewer at its end. The list of the record's files is needed only if the size is not known."""
+    asking, known = context.asking("", key), size
+    if size is None:
+        face, files = yield from context.discover(target_of(target), asking)
+        size = find_file(files, key).size or 0
+    else:
+        face = yield from context.face(target_of(target), asking)
     count = max(0, size - start if length is None else min(length, size - start))
     content = bytearray()
     attempt = 0
@@ -40,10 +45,19 @@ def read(context: Context, target: str, key: str, start: int, length: int | None
             yield Blocking(partial(_get, context, url, at, count - len(content), content))
         except StoreFault as error:
             attempt += 1
+            if known is not None and attempt == 1:
+                yield from _check_size(face, key, known)
             if error.fault.kind is FaultKind.FATAL or attempt >= context.options.attempts:
                 raise error.fault.error or ServerTrouble(f"The file cannot be read: {error.fault.reason}.") from error
             yield from asking.sleep(error.fault.reason, context.backoff.wait(attempt, error.fault.retry_after))
     return bytes(content)
+
+
+def _check_size(face: Face, key: str, known: int) -> Flow[None]:
+    """Whether the trouble comes from a size that is no longer that of the file."""
+    files = yield from face.files()
+    if find_file(files, key).size != known:
+        raise FileChanged("The record's file has changed since its size was told.", hint="Read it again.")
 
 
 def _get(context: Context, url: str, first: int, size: int, content: bytearray) -> None:

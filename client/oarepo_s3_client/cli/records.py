@@ -170,7 +170,7 @@ def abort(session: Session, target: str, key: str | None) -> None:
             with suppress(NotFound):  # the client has forgotten an upload with its abortion
                 client.forget(one.transfer)
             if one.kind == "download":
-                from oarepo_s3_client.downloads import SUFFIX  # with the HTTP library, which --help does not need
+                from oarepo_s3_client.downloads import part_path  # with the HTTP library, which --help does not need
 
-                Path(one.path + SUFFIX).unlink(missing_ok=True)
+                part_path(Path(one.path)).unlink(missing_ok=True)
     session.result(f"aborted {printable(key)}", "aborted", key=key)

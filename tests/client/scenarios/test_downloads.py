@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from oarepo_s3_client import Cancel
+from oarepo_s3_client.downloads import SUFFIX
 from oarepo_s3_client.errors import IntegrityError, Interrupted, NotFound, ServerTrouble, SourceError
 from tests.client.repository import PART, Repository
 from tests.faults.proxy import Exchange, Operation
@@ -47,11 +48,21 @@ def test_a_download_goes_on(user: User, there: tuple[str, Path], tmp_path: Path)
     assert [entry.name for entry in tmp_path.iterdir() if entry.name.startswith("back")] == ["back"]
 
 
+@pytest.mark.parametrize("name", ["back", "b" * 255])
+def test_a_file_beside_it_stays(user: User, there: tuple[str, Path], tmp_path: Path, name: str) -> None:
+    target, path = there
+    beside = tmp_path / "back.part"
+    beside.write_bytes(b"a file of the same record, perhaps")
+    user("download", target, "data.bin", tmp_path / name)
+    assert (tmp_path / name).read_bytes() == path.read_bytes()
+    assert beside.read_bytes() == b"a file of the same record, perhaps"
+
+
 def test_what_was_damaged_meanwhile_comes_again(user: User, there: tuple[str, Path], tmp_path: Path) -> None:
     target, path = there
     destination = tmp_path / "back"
     interrupt(user, target, destination)
-    with (tmp_path / "back.part").open("r+b") as file:
+    with (tmp_path / f"back{SUFFIX}").open("r+b") as file:
         file.seek(PART + 5)
         file.write(b"damage")
     assert user("download", target, "data.bin", destination).bytes_received == SIZE - PART
@@ -61,7 +72,7 @@ def test_what_was_damaged_meanwhile_comes_again(user: User, there: tuple[str, Pa
 def test_a_partial_file_that_is_gone(user: User, there: tuple[str, Path], tmp_path: Path) -> None:
     target, path = there
     interrupt(user, target, tmp_path / "back")
-    (tmp_path / "back.part").unlink()
+    (tmp_path / f"back{SUFFIX}").unlink()
     assert user("download", target, "data.bin", tmp_path / "back").bytes_received == SIZE
 
 
@@ -106,7 +117,7 @@ def test_a_wrong_byte_is_noticed(
         user("download", target, "data.bin", tmp_path / "back")
     assert caught.value.exit_code == 6
     assert not (tmp_path / "back").exists()
-    assert not (tmp_path / "back.part").exists()
+    assert not (tmp_path / f"back{SUFFIX}").exists()
 
 
 def test_reading_has_an_end(user: User, ceph_repository: Repository, there: tuple[str, Path]) -> None:
