@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 CESNET z.s.p.o.
 # SPDX-License-Identifier: MIT
-"""fsspec's own suites for any filesystem, over a real record."""
+"""fsspec's own suites for any filesystem: those of content over a real record, the many about trees over the fake."""
 
 import os
 from collections.abc import Callable
@@ -12,16 +12,13 @@ from fsspec.tests import abstract
 from oarepo_s3_client.fs import RecordFileSystem
 from tests.client.fs.conftest import open_record
 from tests.client.repository import Repository
+from tests.client.scenarios.fake_rdm import FakeRDM
 
 
 class Fixtures(abstract.AbstractFixtures):
-    @pytest.fixture(scope="class")
-    def whole_record(self, rclone_repository: Repository) -> str:
-        return rclone_repository.add_record()
-
     @pytest.fixture
-    def fs(self, whole_record: str) -> RecordFileSystem:
-        return open_record(whole_record)
+    def fs(self, fake: FakeRDM) -> RecordFileSystem:
+        return open_record(fake.target)
 
     @pytest.fixture
     def fs_path(self) -> str:
@@ -52,9 +49,15 @@ class TestPut(Fixtures, abstract.AbstractPutTests):
     pass
 
 
-class TestOpen(Fixtures, abstract.AbstractOpenTests):
+class RealFixtures(Fixtures):
+    @pytest.fixture
+    def fs(self, rclone_repository: Repository) -> RecordFileSystem:
+        return open_record(rclone_repository.add_record())
+
+
+class TestOpen(RealFixtures, abstract.AbstractOpenTests):
     pass
 
 
-class TestPipe(Fixtures, abstract.AbstractPipeTests):
+class TestPipe(RealFixtures, abstract.AbstractPipeTests):
     pass

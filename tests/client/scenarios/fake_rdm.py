@@ -82,12 +82,16 @@ class FakeRDM:
 
     def answer(self, method: str, path: str, body: bytes) -> tuple[int, Any]:
         """Status and document, or an address for 302."""
-        key, _, action = unquote(path.removeprefix(f"{DRAFT}/files").removeprefix("/")).partition("/")
+        key, action = unquote(path.removeprefix(f"{DRAFT}/files").removeprefix("/")), "file"
+        for end in ("multipart/sign", "multipart", "content", "commit"):
+            if key.endswith(f"/{end}"):
+                key, action = key.removesuffix(f"/{end}"), end
+                break
         if not key:
             return self.init(json.loads(body)) if method == "POST" else (200, {"enabled": True, "entries": self.all()})
         if key not in self.files:
             return 404, {"status": 404, "message": "no such file"}
-        return getattr(self, f"do_{action.replace('/', '_') or 'file'}")(method, key, body)  # type: ignore[no-any-return]
+        return getattr(self, f"do_{action.replace('/', '_')}")(method, key, body)  # type: ignore[no-any-return]
 
     def all(self) -> list[dict[str, Any]]:
         """Entries without URLs of parts."""
@@ -156,6 +160,7 @@ class FakeRDM:
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # else each answer waits for the client to acknowledge its headers
     fake: FakeRDM
 
     def handle_one_call(self) -> None:
