@@ -35,7 +35,7 @@ ALL_TIERS = ("lint", *PYTEST_TIERS, "docs")
 
 # Tiers whose tests are shared out between two processes, each with servers of its own.
 SHARED_OUT = ("-n", "2", "--dist", "worksteal")
-SHARED_TIERS = ("unit", "property", "integration")
+SHARED_TIERS = ("unit", "property", "integration", "client")
 
 # The test that runs once for each case of the table of faults.
 FAULT_TEST = "test_fault"
