@@ -94,6 +94,8 @@ def test_environment_of_servers_has_no_keys_and_no_coverage(monkeypatch):
 
 @pytest.mark.parametrize("measured", [False, True])
 def test_only_measured_daemons_see_coverage(measured, tmp_path, monkeypatch):
+    for name in [name for name in os.environ if name.startswith("COVERAGE")]:
+        monkeypatch.delenv(name)  # it would be stopped in the middle of saving what was measured
     monkeypatch.setenv("COVERAGE_TEST", "here")
     program = "import os; print(os.environ.get('COVERAGE_TEST', 'nowhere'), flush=True)"
     log = tmp_path / "log"
