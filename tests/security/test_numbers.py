@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from oarepo_s3.config import S3_MULTIPART_BATCH_LIMIT
 from oarepo_s3.rest.bodies import MAX_BODY
 from tests.integration.records_app import MIB, RecordsWorld, file_path
 
@@ -190,7 +191,7 @@ BODIES = {
     "deep in a field": ('{"key": "a", "size": 1, "deep": ' + "[" * DEEP + "]" * DEEP + "}", 400),
     "never closed": ("[" * DEEP, 400),
     "a long number": (opening(size="1" * 1_000_000), 400),
-    "a list that is too long": (f"[{'{},' * 100}{{}}]", 400),
+    "a list that is too long": (f"[{'{},' * S3_MULTIPART_BATCH_LIMIT}{{}}]", 400),
     "a text": ('"x"', 400),
     "a number": ("1", 400),
     "not UTF-8": (b'{"key": "\xff", "size": 1}', 400),
