@@ -4,13 +4,15 @@
 """Uploads at the store whose creation went unanswered: they go away whatever becomes of the one that was kept."""
 
 import pytest
+from invenio_db import db
 
 from oarepo_s3.errors import StoreUnknownOutcome, StoreUploadGone, UploadLost
 from oarepo_s3.uploads import sessions
 from oarepo_s3.uploads.models import Upload
+from oarepo_s3.uploads.requests import OpenRequest
 from oarepo_s3.uploads.states import State
 
-from .conftest import World
+from .conftest import MIB, World
 
 
 def opened_at_second_try(world: World) -> Upload:
@@ -98,3 +100,20 @@ def test_open_that_finds_the_row_changed_under_its_hands_looks_again(
     assert again.resumed
     assert again.upload.id == upload.id
     assert len(world.store.uploads()) == 1
+
+
+def test_claim_that_finds_the_row_changed_under_its_hands_takes_it_as_it_is(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[Upload] = []
+    world.store.on("create_upload", lambda: seen.append(world.service.find(world.bucket_id, "data.zip")))
+    upload = world.open()
+    assert [stale.state for stale in seen] == [State.OPENING]
+    get_active = sessions.get_active
+    monkeypatch.setattr(sessions, "get_active", lambda *arguments: seen.pop() if seen else get_active(*arguments))
+    claimed = world.service.claim_within(OpenRequest(world.bucket_id, "data.zip", 12 * MIB, part_size=5 * MIB))
+    db.session.commit()
+    assert not seen
+    assert claimed.resumed
+    assert (claimed.upload.id, claimed.upload.state) == (upload.id, State.OPEN)
+    assert not world.current(upload).may_have_strays
