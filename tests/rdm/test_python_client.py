@@ -3,6 +3,7 @@
 """The client distribution against the repository: the same contract from the other side."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -29,19 +30,31 @@ def name_the_user(exchange: Exchange) -> None:
     exchange.answer(exchange.forward())
 
 
-@pytest.fixture
-def target(repository: Repository, pid: str) -> Iterator[str]:
-    """Address of a draft."""
+@contextmanager
+def address_of(repository: Repository, pid: str) -> Iterator[str]:
+    """Where clients with tokens find a draft."""
     web_port = int(repository.stack.url.rpartition(":")[2])
     with FaultProxy(web_port) as proxy, proxy.inject(name_the_user, times=10_000):
         yield f"{proxy.endpoint}/records/{pid}/draft"
 
 
+def make_file(folder: Path, size: int) -> Path:
+    """A file whose name has to be quoted."""
+    made = folder / "data & more.bin"
+    made.write_bytes(bytes(range(256)) * (size // 256) + bytes(size % 256))
+    return made
+
+
+@pytest.fixture
+def target(repository: Repository, pid: str) -> Iterator[str]:
+    """Address of a draft."""
+    with address_of(repository, pid) as address:
+        yield address
+
+
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    made = tmp_path / "data & more.bin"
-    made.write_bytes(bytes(range(256)) * (SIZE // 256) + bytes(SIZE % 256))
-    return made
+    return make_file(tmp_path, SIZE)
 
 
 @pytest.fixture

@@ -18,11 +18,11 @@ from oarepo_s3_client import AsyncClient, Cancel, Client, Options
 from oarepo_s3_client.errors import ClientError, NotFound, Refused, ServerTrouble
 from oarepo_s3_client.events import Event
 from tests.client.cli.program import Program
-from tests.faults.proxy import Exchange, FaultProxy, Operation, Response
+from tests.faults.proxy import Exchange, Operation, Response
 from tests.stack.servers import Servers
 
 from .test_migration import application
-from .test_python_client import interrupt, name_the_user
+from .test_python_client import address_of, interrupt, make_file
 from .world import PART, Repository
 from .world import repository as repository_of
 
@@ -41,16 +41,13 @@ def stock(servers: Servers) -> Iterator[Repository]:
 @pytest.fixture
 def target(stock: Repository) -> Iterator[str]:
     """Address of a draft."""
-    web_port = int(stock.stack.url.rpartition(":")[2])
-    with FaultProxy(web_port) as proxy, proxy.inject(name_the_user, times=10_000):
-        yield f"{proxy.endpoint}/records/{stock.add_record()}/draft"
+    with address_of(stock, stock.add_record()) as address:
+        yield address
 
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    made = tmp_path / "data & more.bin"
-    made.write_bytes(bytes(range(256)) * (SIZE // 256) + bytes(SIZE % 256))
-    return made
+    return make_file(tmp_path, SIZE)
 
 
 @pytest.fixture

@@ -86,15 +86,21 @@ def test_stray_noted_by_another_request_is_not_forgotten(world: World) -> None:
     world.nothing_left(upload)
 
 
-def test_open_that_finds_the_row_changed_under_its_hands_looks_again(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def opened_and_read_late(world: World, monkeypatch: pytest.MonkeyPatch) -> tuple[Upload, list[Upload]]:
+    """An open upload, and its row as it was before, which whoever looks next is shown instead."""
     seen: list[Upload] = []
     world.store.on("create_upload", lambda: seen.append(world.service.find(world.bucket_id, "data.zip")))
     upload = world.open()
     assert [stale.state for stale in seen] == [State.OPENING]
     get_active = sessions.get_active
     monkeypatch.setattr(sessions, "get_active", lambda *arguments: seen.pop() if seen else get_active(*arguments))
+    return upload, seen
+
+
+def test_open_that_finds_the_row_changed_under_its_hands_looks_again(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upload, seen = opened_and_read_late(world, monkeypatch)
     again = world.opened()
     assert not seen
     assert again.resumed
@@ -105,12 +111,7 @@ def test_open_that_finds_the_row_changed_under_its_hands_looks_again(
 def test_claim_that_finds_the_row_changed_under_its_hands_takes_it_as_it_is(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    seen: list[Upload] = []
-    world.store.on("create_upload", lambda: seen.append(world.service.find(world.bucket_id, "data.zip")))
-    upload = world.open()
-    assert [stale.state for stale in seen] == [State.OPENING]
-    get_active = sessions.get_active
-    monkeypatch.setattr(sessions, "get_active", lambda *arguments: seen.pop() if seen else get_active(*arguments))
+    upload, seen = opened_and_read_late(world, monkeypatch)
     claimed = world.service.claim_within(OpenRequest(world.bucket_id, "data.zip", 12 * MIB, part_size=5 * MIB))
     db.session.commit()
     assert not seen
